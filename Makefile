@@ -23,7 +23,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 COVERED = --cov --cov-report
 
 # Types take as long as the others together: they come first, and the others run beside them.
-CHECKS := check-types check-prose check-format check-lint check-schemas check-metrics check-cli check-man
+CHECKS := check-types check-prose check-format check-lint check-schemas check-config check-metrics check-cli check-man
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ test-system: $(READY) ## tests of running processes, on Apache Kafka and Postgre
 test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
-check: $(READY) ## format, lint, types, prose; schemas, docs/metrics.md, docs/cli.md, man page up to date
+check: $(READY) ## format, lint, types, prose; schemas, generated pages, man page up to date
 	@$(MAKE) -j2 $(CHECKS)
 
 check-types:
@@ -67,6 +67,10 @@ check-lint:
 
 check-schemas:
 	@$(BIN)/python -m router.schemas --check
+
+check-config:
+	@$(BIN)/payrouter config schema | diff -u deploy/schemas/payrouter.toml.v1.json -
+	@$(BIN)/payrouter config keys --markdown | diff -u docs/configuration.md -
 
 check-metrics:
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -

@@ -18,7 +18,7 @@ from router.broker.topics.contract import TopicNeed
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
 from router.configuration.problems import Problems, problem_lines
-from router.configuration.settings import Settings
+from router.configuration.settings import Settings, read_database
 from router.configuration.topic_needs import needs_of, topic_needs
 from router.errors import ConfigurationError
 
@@ -101,6 +101,20 @@ def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the checked tables with the secrets masked that each consumer's model declares."""
     known = discovery.needed(consumers)
     return {name: _shown(known[name], table) for name, table in consumers.items()}
+
+
+def whole_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return every setting of every consumer, None if it is not set, with secrets masked."""
+    services = discovery.discover()
+    return {name: _whole(each, consumers.get(name, {})) for name, each in services.items()}
+
+
+def _whole(service: Service, table: dict[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in table.items() if key != "database"}
+    database = read_database(table.get("database") or {}, f"consumers.{service.name}.database")
+    models = (_tuning(service, own), _options(service, own))
+    shown = {key: value for each in models for key, value in each.model_dump(mode="json").items()}
+    return {**shown, "database": database.model_dump(mode="json")}
 
 
 def _shown(service: Service, table: dict[str, Any]) -> dict[str, Any]:

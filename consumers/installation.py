@@ -8,6 +8,7 @@ from router.commands.invocation import Invocation
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from pydantic import BaseModel
 
     from consumers.runtime.configured import Consumer
     from router.contract.topics import Topics, TopicsBeside
@@ -32,13 +33,23 @@ class Installation:
 
         check_tables(tables, used)
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the same tables with every secret masked."""
-        if not tables:
-            return {}
-        from consumers.configuration import shown_consumers
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
+        """Return the same tables with every secret masked.
 
-        return shown_consumers(tables)
+        `whole` with every setting of every consumer, None if it is not set.
+        """
+        if not tables and not whole:
+            return {}
+        from consumers.configuration import shown_consumers, whole_consumers
+
+        return whole_consumers(tables) if whole else shown_consumers(tables)
+
+    def models(self) -> "tuple[type[BaseModel], Mapping[str, type[BaseModel]]]":
+        """Return the model of every `[consumers.NAME]`, and those of each consumer's own keys."""
+        from consumers import discovery
+        from consumers.runtime.settings import Tuning
+
+        return Tuning, {name: each.options for name, each in discovery.discover().items()}
 
     def topics(self, names: "Topics") -> "TopicsBeside":
         """Return the topics that the consumers need in addition to those of the edge."""

@@ -13,42 +13,76 @@ from router.contract.order import MAX_SECONDS
 
 
 class Policy(BaseModel):
-    """Choices for orders and payments that merchants may handle differently.
-
-    `underpaid_tolerance` is the fraction of the total that may be missing, as
-    decimal text: "0.01" is one percent. `underpaid_cap` is the most that may be missing,
-    in the order's currency.
-    """
+    """`[consumers.inventory]`: choices for orders and payments that merchants may differ in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     time_to_live_seconds: int = Field(
-        3600, ge=1, le=MAX_SECONDS, description="of a reservation, unless the order sets its own"
+        3600,
+        ge=1,
+        le=MAX_SECONDS,
+        description="How long stock is reserved for an order that sets no time of its own.",
+        examples=[1800],
     )
-    underpaid: Literal["wait", "accept_within"] = "wait"
-    underpaid_tolerance: Annotated[Amount, Field(lt=Decimal(1))] | None = None
-    underpaid_cap: Amount | None = None
-    overpaid: Literal["commit", "wait"] = "commit"
+    underpaid: Literal["wait", "accept_within"] = Field(
+        "wait",
+        description="Whether an order waits for the rest of an amount that is too small, or counts"
+        " as paid within a tolerance.",
+        examples=["accept_within"],
+    )
+    underpaid_tolerance: Annotated[Amount, Field(lt=Decimal(1))] | None = Field(
+        None,
+        description="Fraction of the total that may be missing, as decimal text; needs"
+        ' `underpaid = "accept_within"`.',
+        examples=["0.01"],
+    )
+    underpaid_cap: Amount | None = Field(
+        None,
+        description="Most that may be missing, as decimal text in the order's currency. Default: no"
+        " limit but the fraction.",
+        examples=["5"],
+    )
+    overpaid: Literal["commit", "wait"] = Field(
+        "commit", description="Whether an overpaid order is sold, or waits for an operator."
+    )
     parity: tuple[Annotated[tuple[Text, ...], Field(min_length=2)], ...] = Field(
-        (), description="lists of currencies that count as equal, at any market price"
+        (),
+        description="Lists of currencies that count as equal, at any market price.",
+        examples=[[["USD", "USDT", "USDC"]]],
     )
     without_total: Literal["case", "trust"] = Field(
         "case",
-        description='"trust": an order without a total is paid if a gateway reports it as paid',
+        description="Whether an order without a total opens a case, or is paid if a gateway"
+        " reports it as paid.",
     )
     count_claimed: tuple[Text, ...] = Field(
-        (), description="endpoints whose claimed amounts count as received"
+        (),
+        description="Endpoints whose claimed amounts count as received.",
+        examples=[["resmic"]],
     )
     hold_seconds: int = Field(
         3600,
         ge=0,
         le=MAX_SECONDS,
-        description="a reservation is extended while a payment is pending or cannot be compared",
+        description="How much longer stock is reserved, once, while a payment is pending or cannot"
+        " be compared.",
+        examples=[7200],
     )
-    refunded: Literal["keep", "return"] = "keep"
-    cancelled_after_paid: Literal["keep", "return"] = "keep"
-    paid_after_cancelled: Literal["take", "leave"] = "leave"
-    sweep_seconds: float = Field(5, gt=0, le=3600, description="between checks for expired orders")
+    refunded: Literal["keep", "return"] = Field(
+        "keep",
+        description="Whether a refund in full leaves the goods with the customer, or returns them"
+        " to the stock.",
+    )
+    cancelled_after_paid: Literal["keep", "return"] = Field(
+        "keep",
+        description="The same for a paid order that is cancelled.",
+    )
+    paid_after_cancelled: Literal["take", "leave"] = Field(
+        "leave", description="Whether a cancelled order that is paid is sold after all."
+    )
+    sweep_seconds: float = Field(
+        5, gt=0, le=3600, description="Pause between two checks for expired orders.", examples=[30]
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

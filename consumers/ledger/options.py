@@ -6,10 +6,13 @@ from router.contract.fields import Text
 
 
 class LedgerOptions(BaseModel):
-    """Choices of the merchant for the books."""
+    """`[consumers.ledger]`: choices of the merchant for the books."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     count_claimed: tuple[Text, ...] = Field(
-        (), description="endpoints whose claimed amounts need not be seen; they open no case"
+        (),
+        description="Endpoints whose claimed amounts are trusted: they open no case if they are not"
+        " seen on chain.",
+        examples=[["resmic"]],
     )

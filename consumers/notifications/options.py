@@ -18,20 +18,45 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class ChannelOptions(BaseModel):
-    """A `[consumers.notifications.channels.NAME]`: destination, rate and retries."""
+    """`[consumers.notifications.channels.NAME]`: a way to send messages, with rate and retries."""
 
     model_config = _STRICT
 
-    url: Secret | None = Field(None, description="an Apprise URL")
-    url_file: Path | None = None
-    per_minute: int | None = Field(
-        None, ge=1, le=100_000, description="messages in any minute, over all instances"
+    url: Secret | None = Field(
+        None,
+        description="Destination, as an Apprise URL. Required, unless `url_file` is set.",
+        examples=["jsons://pager.example.com/hook"],
     )
-    attempts: int = Field(8, ge=1, le=100)
-    timeout_seconds: float = Field(10, gt=0, le=120, description="for one attempt, end to end")
-    retry_seconds: float = Field(5, gt=0, description="before the second attempt; then doubled")
-    retry_longest_seconds: float = Field(3600, gt=0)
-    at_once: int = Field(4, ge=1, le=100, description="messages in flight, per instance")
+    url_file: Path | None = Field(
+        None,
+        description="File with that URL.",
+        examples=["/run/secrets/pager_url"],
+    )
+    per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Most messages in any minute, over all instances. Default: no limit.",
+        examples=[60],
+    )
+    attempts: int = Field(
+        8, ge=1, le=100, description="Tries before a message has failed.", examples=[3]
+    )
+    timeout_seconds: float = Field(
+        10, gt=0, le=120, description="How long one try may take, end to end.", examples=[30]
+    )
+    retry_seconds: float = Field(
+        5,
+        gt=0,
+        description="Pause before the second try; each pause is twice as long.",
+        examples=[30],
+    )
+    retry_longest_seconds: float = Field(
+        3600, gt=0, description="Longest pause between two tries.", examples=[900]
+    )
+    at_once: int = Field(
+        4, ge=1, le=100, description="Most messages being sent, per instance.", examples=[1]
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -60,12 +85,20 @@ class ChannelOptions(BaseModel):
 
 
 class OperatorOptions(BaseModel):
-    """A `[consumers.notifications.operators.NAME]`: a recipient on the merchant's side."""
+    """`[consumers.notifications.operators.NAME]`: a recipient on the merchant's side."""
 
     model_config = _STRICT
 
-    email: str | None = Field(None, description="for mail channels whose URL has no recipient")
-    language: str | None = None
+    email: str | None = Field(
+        None,
+        description="Mail address; required by channels whose URL has no recipient.",
+        examples=["on-call@example.com"],
+    )
+    language: str | None = Field(
+        None,
+        description="Language of the messages. Default: that of the consumer.",
+        examples=["de"],
+    )
 
     @model_validator(mode="after")
     def _is_one_mailbox(self) -> Self:
@@ -76,29 +109,60 @@ class OperatorOptions(BaseModel):
 
 
 class NotificationOptions(BaseModel):
-    """`[consumers.notifications]` without the settings that all consumers have."""
+    """`[consumers.notifications]`: recipients, channels and texts of messages.
+
+    Without rules and channels of your own, messages are only written to the log.
+    """
 
     model_config = _STRICT
 
-    rules: tuple[Rule, ...] = tuple(Rule.model_validate(each) for each in DEFAULT_RULES)
-    channels: dict[str, ChannelOptions] = Field(default_factory=dict)
-    operators: dict[str, OperatorOptions] = {OPERATORS: OperatorOptions()}
+    rules: tuple[Rule, ...] = Field(
+        tuple(Rule.model_validate(each) for each in DEFAULT_RULES),
+        description="Which events are sent to whom by which channel; they replace the built-in"
+        " ones. Default: customers and operators, on the channel `log`.",
+        examples=[[{"on": ["payout.failed"], "to": "operators", "channels": ["log"]}]],
+    )
+    channels: dict[str, ChannelOptions] = Field(
+        default_factory=dict,
+        description="Ways to send messages, by name, in addition to the built-in channel `log`.",
+        examples=[{"pager": {"url_file": "/run/secrets/pager_url"}}],
+    )
+    operators: dict[str, OperatorOptions] = Field(
+        {OPERATORS: OperatorOptions()},
+        description="Recipients on the merchant's side, by name. Default: one, `operators`,"
+        " without an address.",
+        examples=[{"operators": {"email": "on-call@example.com"}}],
+    )
     paid: Literal["inventory", "gateway"] = Field(
         "inventory",
-        description="who decides that an order is paid: the inventory, or one event of a gateway"
-        " that reports the expected amount",
+        description="Source of the fact that an order is paid: the inventory, or one event of a"
+        " gateway that reports the expected amount.",
     )
-    language: str = Field("en", description="if an order names none, or one without texts")
+    language: str = Field(
+        "en",
+        description="Language for an order that names none, or one without texts.",
+        examples=["de"],
+    )
     templates: Path | None = Field(
-        None, description="a folder of texts that override the built-in ones"
+        None,
+        description="Folder of texts that override the built-in ones.",
+        examples=["/etc/payrouter/texts"],
     )
     wait_for_order_seconds: float = Field(
-        600, ge=0, description="how long a customer's message waits for an order with an address"
+        600,
+        ge=0,
+        description="How long a customer's message waits for an order with an address.",
+        examples=[3600],
     )
     skip_older_than_hours: float = Field(
-        72, gt=0, description="older events are recorded without sending messages"
+        72,
+        gt=0,
+        description="Older events are recorded without sending messages.",
+        examples=[24],
     )
-    keep_addresses_days: float = Field(90, gt=0)
+    keep_addresses_days: float = Field(
+        90, gt=0, description="How long customers' addresses are stored.", examples=[30]
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

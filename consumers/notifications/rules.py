@@ -45,13 +45,21 @@ Pattern = Annotated[str, Field(max_length=100), AfterValidator(_pattern)]
 
 
 class Rule(BaseModel):
-    """A `[[consumers.notifications.rules]]`: when `on` happens, notify `to` on `channels`."""
+    """`[[consumers.notifications.rules]]`: when `on` happens, notify `to` on `channels`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    on: tuple[Pattern, ...] = Field(min_length=1)
-    to: str
-    channels: tuple[str, ...] = Field(min_length=1)
+    on: tuple[Pattern, ...] = Field(
+        min_length=1,
+        description="Types of events, or families such as `payout.*`.",
+        examples=[["payout.failed"]],
+    )
+    to: str = Field(
+        description="Recipient: `customer`, or the name of an operator.", examples=["operators"]
+    )
+    channels: tuple[str, ...] = Field(
+        min_length=1, description="Names of channels.", examples=[["log"]]
+    )
 
     @model_validator(mode="after")
     def _no_alert_for_customers(self) -> Self:

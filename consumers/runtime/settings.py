@@ -14,46 +14,124 @@ from router.contract.topics import Topics
 
 
 class Tuning(BaseModel):
-    """The `[consumers.NAME]` table of the configuration, without its database."""
+    """`[consumers.NAME]`: the settings that every consumer has.
+
+    NAME is `ledger`, `inventory`, `notifications` or a consumer of your own. Give each its own
+    `management_port` if several run on one host. The other defaults fit most installations: raise
+    `batch_records` for throughput, and the time-outs for a database that is slow.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    group_id: str | None = Field(None, description="default: payrouter.NAME")
+    group_id: str | None = Field(
+        None,
+        description="Consumer group on the broker. Default: `payrouter.NAME`.",
+        examples=["payrouter.ledger"],
+    )
     instance_id: str | None = Field(
-        None, description="static membership: one process per id, stable over restarts"
+        None,
+        description="Id of this process for static membership: one process per id, the same after"
+        " every restart.",
+        examples=["ledger-0"],
     )
-    management_port: int = Field(9081, ge=0, le=65535)
-    management_host: str = "127.0.0.1"
-    batch_records: int = Field(500, ge=1, le=5000)
-    batch_wait_seconds: float = Field(0.2, gt=0)
-    session_timeout_seconds: float = Field(30, gt=0)
-    rebalance_timeout_seconds: float = Field(60, gt=0)
+    management_port: int = Field(
+        9081,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, `/healthz` and `/readyz`.",
+        examples=[9181],
+    )
+    management_host: str = Field(
+        "127.0.0.1",
+        description="Address of `/metrics`, `/healthz` and `/readyz`.",
+        examples=["10.0.0.5"],
+    )
+    batch_records: int = Field(
+        500,
+        ge=1,
+        le=5000,
+        description="Most records that one transaction applies.",
+        examples=[1000],
+    )
+    batch_wait_seconds: float = Field(
+        0.2, gt=0, description="How long a fetch waits for records.", examples=[0.05]
+    )
+    session_timeout_seconds: float = Field(
+        30,
+        gt=0,
+        description="After so long without a heartbeat, the group gives the partitions of a"
+        " process to others.",
+        examples=[45],
+    )
+    rebalance_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long the group waits for all members while it assigns partitions.",
+        examples=[120],
+    )
     transaction_timeout_seconds: float = Field(
-        20, gt=0, description="longest a transaction may idle; below the session timeout"
+        20,
+        gt=0,
+        description="Longest that a statement may take or a transaction may idle; below"
+        " `session_timeout_seconds`.",
+        examples=[10],
     )
-    commit_timeout_seconds: float = Field(5, gt=0)
-    retry_longest_seconds: float = Field(15, gt=0)
+    commit_timeout_seconds: float = Field(
+        5,
+        gt=0,
+        description="How long to wait for the broker to store offsets, which are only for display.",
+        examples=[10],
+    )
+    retry_longest_seconds: float = Field(
+        15,
+        gt=0,
+        description="Longest pause between two tries while the broker or the database is away.",
+        examples=[60],
+    )
     beyond_end_seconds: float = Field(
-        60, ge=0, description="how long a log end below the fence may be a late replica"
+        60,
+        ge=0,
+        description="How long a log that ends below the stored position may be a replica that is"
+        " late; after that the partition halts.",
+        examples=[120],
     )
     open_transaction_seconds: float = Field(
         90,
         gt=0,
-        description="how long an open transaction may withhold records before it is trouble",
+        description="How long an open transaction of a producer may withhold records before it is"
+        " reported.",
+        examples=[300],
     )
 
     attempts: int = Field(
-        8, ge=1, description="how often a record that failed for an unknown reason is tried"
+        8,
+        ge=1,
+        description="How often a record that failed for an unknown reason is tried before it is a"
+        " dead letter.",
+        examples=[12],
     )
     park_seconds: float = Field(
-        1, gt=0, description="pause before the second try of such a record; each is 4 times longer"
+        1,
+        gt=0,
+        description="Pause before the second try of such a record; each pause is 4 times longer.",
+        examples=[5],
     )
-    park_longest_seconds: float = Field(3600, gt=0)
+    park_longest_seconds: float = Field(
+        3600, gt=0, description="Longest pause between two such tries.", examples=[900]
+    )
     brake_after: int = Field(
-        20, ge=1, description="so many failures in a row stop the consumer until a command"
+        20,
+        ge=1,
+        description="So many failed records in a row stop the consumer until `payrouter brake"
+        " clear`.",
+        examples=[50],
     )
     remember_days: float = Field(
-        30, gt=0, description="how long an event id is known; above every gateway's retry span"
+        30,
+        gt=0,
+        description="How long an event id is remembered to detect repeats; longer than any gateway"
+        " resends.",
+        examples=[90],
     )
 
     @property

@@ -11,6 +11,7 @@ from router.terminal.options import ConfigurationPlace, located
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from pydantic import BaseModel
 
     from router.contract.topics import Topics, TopicsBeside
 
@@ -26,8 +27,14 @@ class InstalledConsumers(Protocol):
         Only the consumers in `used` are imported to check their options, None for all of them.
         """
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the same tables with every secret masked."""
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
+        """Return the same tables with every secret masked.
+
+        `whole` with every setting of every consumer, None if it is not set.
+        """
+
+    def models(self) -> "tuple[type[BaseModel], Mapping[str, type[BaseModel]]]":
+        """Return the model of every `[consumers.NAME]`, and those of each consumer's own keys."""
 
     def topics(self, names: "Topics") -> "TopicsBeside":
         """Return the topics that the consumers need in addition to those of the edge."""

@@ -64,8 +64,25 @@ QUARANTINE: Final = group(
 )
 CONFIG: Final = group(
     "config",
-    "Show and check the configuration in force.",
-    [command("show", "Show the configuration in force, secrets masked.", f"{_HERE}.config:show")],
+    "Show and check the configuration in force, and describe every setting.",
+    [
+        command("show", "Show the configuration in force, secrets masked.", f"{_HERE}.config:show"),
+        command(
+            "keys",
+            "List every setting: its default, its type, its meaning.",
+            f"{_HERE}.config:keys",
+        ),
+        command(
+            "example",
+            "Print a payrouter.toml with every setting at its default, as a comment.",
+            f"{_HERE}.config:example_",
+        ),
+        command(
+            "schema",
+            "Print the JSON Schema of payrouter.toml, by which editors complete and check it.",
+            f"{_HERE}.config:schema",
+        ),
+    ],
     SET_UP,
 )
 TOPICS: Final = group(

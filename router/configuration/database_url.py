@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from router.configuration.settings import DatabaseSettings, read_database
+from router.configuration.settings import read_database
+from router.configuration.values import DatabaseSettings
 from router.secrets.renewed import Renewed
 
 

@@ -1,6 +1,5 @@
 """The whole configuration as one frozen model. Problems appear at the start, never later."""
 
-import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,132 +9,149 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from router.broker.settings import KafkaSettings
-from router.configuration.modes import Mode, shared_accounts
+from router.configuration.endpoint_settings import (
+    EndpointSettings,
+    contradictions,
+    valid_endpoints,
+)
 from router.configuration.problems import nearest, problem_lines
 from router.configuration.secret_files import read_secret_file, with_secrets_read
 from router.configuration.sources import read_sources
-from router.configuration.values import (
-    PUBLISHED,
-    Files,
-    Networks,
-    PublicUrl,
-    Several,
-    check_database_query,
-    is_port,
-)
-from router.contract.fields import Text
+from router.configuration.values import DatabaseSettings, Networks, PublicUrl
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
-from router.secrets.secret_text import Secret
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-_ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
-_DATABASE = re.compile(
-    r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/[^?]*)?(?:\?(.*))?"
-)
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
-class EndpointSettings(BaseModel):
-    """One `[endpoints.NAME]`: a URL that a gateway is given.
+class EdgeSettings(BaseModel):
+    """`[edge]`: addresses and limits of the processes that take webhooks.
 
-    `account` is the merchant that the money belongs to; two endpoints of one merchant
-    share it if they have the same `mode`.
-    `tolerance_seconds` None means the gateway's own default; `public_url` None
-    that of `[edge]`. `options` are the keys that belong to the provider, which
-    are checked against its own model when the edge is built.
+    Set the address, `public_url` and `trusted_proxies` for your network, and `workers` for your
+    machine. The limits fit most installations; change one if its metric or alert requires it.
     """
 
     model_config = _STRICT
 
-    provider: str
-    account: Text
-    mode: Mode = "live"
-    secrets: Several = ()
-    secret_files: Files = ()
-    token: Secret | None = None
-    tolerance_seconds: float | None = Field(None, gt=0, le=_TEN_YEARS_SECONDS)
-    deadline_seconds: float = Field(2.5, gt=0, le=60)
-    public_url: PublicUrl | None = None
-    allow_from: Networks | None = Field(None, description="networks, or the word published")
-    options: dict[str, Any] = Field(default_factory=dict, repr=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hand_on_options(cls, values: object) -> object:
-        if not isinstance(values, dict):
-            return values
-        own = cls.model_fields.keys() - {"options"}
-        handed_on = {key: value for key, value in values.items() if key not in own}
-        return {key: values[key] for key in own & values.keys()} | {"options": handed_on}
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.allow_from == ():
-            message = "allow_from: empty, so no address could deliver"
-            raise ValueError(message)
-        if self.allow_from and PUBLISHED in self.allow_from and len(self.allow_from) > 1:
-            message = "allow_from: networks, or the word published alone"
-            raise ValueError(message)
-        return self
-
-    @field_validator("token")
-    @classmethod
-    def _token_fits_a_path(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(
-            r"[A-Za-z0-9_-]{16,128}", token.get_secret_value()
-        ):
-            message = "a token is 16 to 128 of A-Z a-z 0-9 _ -"
-            raise ValueError(message)
-        return token
-
-    def guards(self) -> list[tuple[str, str]]:
-        """Return the secrets and the URL token, each with its key."""
-        secrets = [("secrets", secret.get_secret_value()) for secret in self.secrets]
-        return secrets + ([("token", self.token.get_secret_value())] if self.token else [])
-
-
-class EdgeSettings(BaseModel):
-    """`[edge]`: addresses and limits of the edge."""
-
-    model_config = _STRICT
-
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    management_host: str = "127.0.0.1"
-    management_port: int = Field(9080, ge=0, le=65535)
-    workers: int = Field(1, ge=1, le=64, description="processes that take deliveries")
-    body_limit_bytes: int = Field(256 * 1024, ge=1024, le=8 * 1024 * 1024)
-    header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
-    max_in_flight: int = Field(512, ge=1, description="proved deliveries published at once")
-    max_unproved: int = Field(1024, ge=8, description="connections without a proved request")
-    unproved_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024)
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that takes deliveries; `0.0.0.0` for every interface.",
+        examples=["0.0.0.0"],  # noqa: S104 - an example in the documentation
+    )
+    port: int = Field(
+        8080, ge=0, le=65535, description="Port that takes deliveries.", examples=[8443]
+    )
+    management_host: str = Field(
+        "127.0.0.1",
+        description="Address of `/metrics`, `/healthz` and `/readyz`. It must not be reachable"
+        " from the internet.",
+        examples=["10.0.0.5"],
+    )
+    management_port: int = Field(
+        9080,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, `/healthz` and `/readyz`.",
+        examples=[9180],
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that take deliveries, one for each core that they may use.",
+        examples=[4],
+    )
+    body_limit_bytes: int = Field(
+        256 * 1024,
+        ge=1024,
+        le=8 * 1024 * 1024,
+        description="Largest body of a delivery; a larger one is answered 413. A record must have"
+        " room for it, see `kafka.max_request_bytes`.",
+        examples=[1048576],
+    )
+    header_limit_bytes: int = Field(
+        16 * 1024,
+        ge=1024,
+        le=64 * 1024,
+        description="Largest head of a request; a larger one is answered 431.",
+        examples=[32768],
+    )
+    max_in_flight: int = Field(
+        512,
+        ge=1,
+        description="Verified deliveries published at the same time; others are answered 503.",
+        examples=[1024],
+    )
+    max_unproved: int = Field(
+        1024,
+        ge=8,
+        description="Connections whose request is not yet verified; if there are more, the source"
+        " with the most of them gives way.",
+        examples=[4096],
+    )
+    unproved_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Memory for requests that are not yet verified.",
+        examples=[134217728],
+    )
     stale_per_minute: int = Field(
         60,
         ge=0,
-        description="bound per endpoint on stale deliveries kept, and on those about others' money",
+        description="Stale deliveries and those about another merchant's money that are stored"
+        " on `quarantine`, per endpoint and minute.",
+        examples=[600],
     )
     refused_per_minute: int = Field(
-        10, ge=0, le=1000, description="bound on samples of refused deliveries, per endpoint"
+        10,
+        ge=0,
+        le=1000,
+        description="Samples of refused deliveries that are stored, per endpoint and minute.",
+        examples=[0],
     )
     refused_body_bytes: int = Field(
-        16 * 1024, ge=0, le=256 * 1024, description="how much of each body a sample contains"
+        16 * 1024,
+        ge=0,
+        le=256 * 1024,
+        description="How much of each body a sample contains.",
+        examples=[0],
     )
-    drain_seconds: float = Field(10, gt=0, le=3600)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    public_url: PublicUrl | None = Field(None, description="what gateways see before the path")
-    trusted_proxies: Networks = Field((), description="whose X-Forwarded-For counts")
+    drain_seconds: float = Field(
+        10,
+        gt=0,
+        le=3600,
+        description="How long a stopping edge waits for the deliveries that it has begun.",
+        examples=[30],
+    )
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file with the certificate and its chain, if TLS ends at the edge and not"
+        " at a proxy. Default: none, so the edge serves plain HTTP.",
+        examples=["/run/secrets/tls.crt"],
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="PEM file with the certificate's private key.",
+        examples=["/run/secrets/tls.key"],
+    )
+    public_url: PublicUrl | None = Field(
+        None,
+        description="URL before the path as gateways call it. Required if a gateway signs its URL.",
+        examples=["https://pay.example.com"],
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Proxies whose X-Forwarded-For header names the source of a request.",
+        examples=[["10.0.0.0/8"]],
+    )
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -162,49 +178,60 @@ class EdgeSettings(BaseModel):
         return self
 
 
-class DatabaseSettings(BaseModel):
-    """`[database]`: PostgreSQL, and only PostgreSQL."""
-
-    model_config = _STRICT
-
-    url: Secret | None = None
-    url_file: Path | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is None:
-            return None
-        scheme, separator, rest = url.get_secret_value().partition("://")
-        known = scheme in {"postgresql", "postgres", "postgresql+asyncpg"}
-        match = _DATABASE.fullmatch(rest) if known and separator and rest else None
-        if match is None or not is_port(match[1]):
-            message = "expected postgresql+asyncpg://user:password@host:port/database"
-            raise ValueError(message)
-        check_database_query(match[2] or "")
-        return SecretStr(f"postgresql+asyncpg://{rest}")
-
-
 _NAMED = (*FAMILIES, QUARANTINE, REFUSED, ORDER)
 
 
 class TopicsSettings(BaseModel):
-    """`[topics]`: names and required properties of the topics; the same for every process."""
+    """`[topics]`: names of the topics and what the broker must promise about them.
+
+    It must be the same for every process. Change the names if other systems share the broker, and
+    the numbers if your cluster has fewer than three brokers. `payrouter topics apply` creates the
+    topics like this and compares existing ones.
+    """
 
     model_config = _STRICT
 
-    prefix: str = ""
-    names: dict[str, str] = Field(default_factory=dict)
-    partitions: int = Field(12, ge=1, le=1000)
-    replication_factor: int = Field(3, ge=1, le=9)
-    min_insync_replicas: int = Field(2, ge=1, le=9)
-    retention_hours: int = Field(
-        168, ge=1, le=10 * 366 * 24, description="how long events are kept at least"
+    prefix: str = Field("", description="Text before the name of every topic.", examples=["pay."])
+    names: dict[str, str] = Field(
+        default_factory=dict,
+        description="Another name, without the prefix, for one of the topics `payment`, `payout`,"
+        " `subscription`, `quarantine`, `refused` and `order`.",
+        examples=[{"order": "shop-orders"}],
     )
-    check_seconds: float = Field(60, ge=1, le=3600, description="how often topics are compared")
+    partitions: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description="Partitions of each topic: the most processes that a consumer can use.",
+        examples=[24],
+    )
+    replication_factor: int = Field(
+        3, ge=1, le=9, description="Copies of each partition.", examples=[1]
+    )
+    min_insync_replicas: int = Field(
+        2,
+        ge=1,
+        le=9,
+        description="Copies that must have a record before it is acknowledged.",
+        examples=[1],
+    )
+    retention_hours: int = Field(
+        168,
+        ge=1,
+        le=10 * 366 * 24,
+        description="How long events are retained; a consumer that is down longer loses some.",
+        examples=[720],
+    )
+    check_seconds: float = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="How often a process compares the topics with what they need.",
+        examples=[300],
+    )
     require_check: bool = Field(
         default=False,
-        description="not ready if the broker does not show a topic's configuration",
+        description="Whether a process is not ready if the broker hides a topic's configuration.",
     )
 
     @model_validator(mode="after")
@@ -235,31 +262,58 @@ class TopicsSettings(BaseModel):
 
 
 class OrderSettings(BaseModel):
-    """`[order]`: fields of the platform's own orders."""
+    """`[order]`: the shape of the platform's own orders; it has one table, `fields`."""
 
     model_config = _STRICT
 
-    fields: OrderFields = OrderFields()
+    fields: OrderFields = Field(OrderFields(), description="Place of each fact of an order.")
 
 
 class LogSettings(BaseModel):
-    """`[log]`: one line per delivery and per batch."""
+    """`[log]`: what every process writes to standard error.
+
+    Change `level` while you look for a cause. `docs/logs.md` lists every line.
+    """
 
     model_config = _STRICT
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity of a line that is written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        description="Form of a line; `auto` is `console` at a terminal, and `json` elsewhere.",
+    )
 
 
 class ExporterSettings(BaseModel):
-    """`[exporter]`: management address and interval of `payrouter exporter`."""
+    """`[exporter]`: `payrouter exporter`, which shows the consumers' progress to Prometheus.
+
+    Set `consumers` if you run only some of them: those that should run and do not are an alert.
+    """
 
     model_config = _STRICT
 
-    management_host: str = "127.0.0.1"
-    management_port: int = Field(9082, ge=0, le=65535)
-    every_seconds: float = Field(5, ge=0.1, le=60)
-    consumers: tuple[str, ...] = Field((), description="consumers that should run; default: all")
+    management_host: str = Field(
+        "127.0.0.1",
+        description="Address of `/metrics`, `/healthz` and `/readyz`.",
+        examples=["10.0.0.5"],
+    )
+    management_port: int = Field(
+        9082,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, `/healthz` and `/readyz`.",
+        examples=[9182],
+    )
+    every_seconds: float = Field(
+        5, ge=0.1, le=60, description="Pause between two readings.", examples=[15]
+    )
+    consumers: tuple[str, ...] = Field(
+        (),
+        description="Consumers that should run. Default: all.",
+        examples=[["ledger", "notifications"]],
+    )
 
 
 class Settings(BaseModel):
@@ -267,15 +321,27 @@ class Settings(BaseModel):
 
     model_config = _STRICT
 
-    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
-    edge: EdgeSettings = EdgeSettings()
-    kafka: KafkaSettings = KafkaSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    topics: TopicsSettings = TopicsSettings()
-    order: OrderSettings = OrderSettings()
-    log: LogSettings = LogSettings()
-    exporter: ExporterSettings = ExporterSettings()
-    consumers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
+    endpoints: dict[str, EndpointSettings] = Field(
+        default_factory=dict,
+        description="URLs that gateways are given, by name.",
+        examples=[{"shop": {"provider": "blockatm"}}],
+    )
+    edge: EdgeSettings = Field(
+        EdgeSettings(), description="Addresses and limits of the processes that take webhooks."
+    )
+    kafka: KafkaSettings = Field(KafkaSettings(), description="Brokers and their credentials.")
+    database: DatabaseSettings = Field(
+        DatabaseSettings(), description="PostgreSQL database of the consumers."
+    )
+    topics: TopicsSettings = Field(TopicsSettings(), description="Names and needs of the topics.")
+    order: OrderSettings = Field(OrderSettings(), description="Shape of the platform's own orders.")
+    log: LogSettings = Field(LogSettings(), description="What every process logs.")
+    exporter: ExporterSettings = Field(
+        ExporterSettings(), description="The exporter of the consumers' progress."
+    )
+    consumers: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, repr=False, description="Settings of each consumer, by name."
+    )
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -288,25 +354,6 @@ class Settings(BaseModel):
         if problems:
             raise ValueError(*problems)
         return self
-
-
-def contradictions(endpoints: Mapping[str, EndpointSettings]) -> list[str]:
-    """Return the problems with the names of endpoints, and between two of them."""
-    owners: dict[tuple[str, str], str] = {}
-    problems = []
-    for name, endpoint in endpoints.items():
-        if not _ENDPOINT_NAME.fullmatch(name):
-            problems.append(
-                f"endpoints.{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
-            )
-        for key, word in endpoint.guards():
-            other = owners.setdefault((key, word), name)
-            if endpoints[other].account != endpoint.account:
-                problems.append(
-                    f"endpoints.{name}.{key}: the same {key.removesuffix('s')} is set for"
-                    f" endpoints.{other}, which has another account"
-                )
-    return problems + shared_accounts(endpoints)
 
 
 def with_public_url(settings: Settings, url: str) -> Settings:
@@ -336,16 +383,6 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
         if not problems:
             return settings
     raise ConfigurationError(*dict.fromkeys(problems))
-
-
-def valid_endpoints(read: Mapping[str, Any]) -> dict[str, EndpointSettings]:
-    """Return the endpoints of a configuration whose own tables are valid."""
-    tables = read.get("endpoints")
-    found = {}
-    for name, table in tables.items() if isinstance(tables, dict) else ():
-        with contextlib.suppress(ValidationError):
-            found[name] = EndpointSettings.model_validate(table)
-    return found
 
 
 def read_database(values: object, under: str) -> DatabaseSettings:

@@ -16,12 +16,24 @@ NOT_KEYS = frozenset({"PAYROUTER_CONFIG", "PAYROUTER_DATA_DIR"})
 """Variables that name files, not configuration keys."""
 
 
+KeyPath = tuple[str, ...]
+"""A key with the tables around it, the outermost first."""
+
+
 @dataclass
 class Sources:
-    """The nested tables of all sources, and the problems of the sources, a line each."""
+    """The nested tables of all sources, and the problems of the sources, a line each.
+
+    `variables` are the names of those that set a key, `of_dev` the keys that a running
+    `payrouter dev` set; all others are in `file`, whose content is `text`.
+    """
 
     values: dict[str, Any] = field(default_factory=dict, repr=False)
     problems: list[str] = field(default_factory=list)
+    file: Path | None = None
+    text: str = field(default="", repr=False)
+    variables: dict[KeyPath, str] = field(default_factory=dict)
+    of_dev: set[KeyPath] = field(default_factory=set)
 
 
 def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -40,20 +52,25 @@ def gather_sources(path: Path | None, environ: Mapping[str, str]) -> Sources:
 
     Raises ConfigurationError if the file cannot be read.
     """
-    sources = Sources(_read_toml(path) if path is not None else {})
+    sources = Sources()
+    if path is not None:
+        sources.file = path
+        sources.values, sources.text = _read_toml(path)
     for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name not in NOT_KEYS:
             try:
-                _override(sources.values, name, text)
+                sources.variables[_override(sources.values, name, text)] = name
             except ConfigurationError as error:
                 sources.problems += error.problems
     return sources
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the content of a file, parsed and as text."""
     try:
         # With or without a byte order mark, which TOML does not allow.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return tomllib.loads(text), text
     except OSError as error:
         message = f"cannot read the configuration {path}: {error.strerror}"
         raise ConfigurationError(message) from None
@@ -69,15 +86,20 @@ def _without_content(error: ValueError) -> str:
     return f"syntax error {place}".strip()
 
 
-def _override(values: dict[str, Any], name: str, text: str) -> None:
+def _override(values: dict[str, Any], name: str, text: str) -> KeyPath:
+    """Set the key that a variable names, and return its path."""
     *tables, key = name.removeprefix(PREFIX).lower().split("__")
     table = values
+    path = []
     for part in tables:
-        table = table.setdefault(_existing(table, part), {})
+        path.append(_existing(table, part))
+        table = table.setdefault(path[-1], {})
         if not isinstance(table, dict):
             message = f"{name}: {part} is not a table"
             raise ConfigurationError(message)
-    table[_existing(table, key)] = _value(name, text)
+    path.append(_existing(table, key))
+    table[path[-1]] = _value(name, text)
+    return tuple(path)
 
 
 def _existing(table: dict[str, Any], part: str) -> str:

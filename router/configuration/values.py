@@ -1,11 +1,19 @@
-"""Types of values that several tables of the configuration contain, with their checks."""
+"""Types of values, and a table, that occur several times in the configuration, with checks."""
 
 import re
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+)
 
 from router.configuration.addresses import networks
 from router.secrets.secret_text import Secret
@@ -16,8 +24,13 @@ def as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Several = Annotated[tuple[Secret, ...], BeforeValidator(as_tuple)]
-Files = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
+Several = Annotated[
+    tuple[Secret, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=Secret | tuple[Secret, ...]),
+]
+Files = Annotated[
+    tuple[Path, ...], BeforeValidator(as_tuple, json_schema_input_type=Path | tuple[Path, ...])
+]
 
 PUBLISHED = "published"
 """The word under `allow_from` for the list that the provider has."""
@@ -37,7 +50,11 @@ def _checked_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
-Networks = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_checked_networks)]
+Networks = Annotated[
+    tuple[str, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...]),
+    AfterValidator(_checked_networks),
+]
 
 
 def checked_public_url(url: str) -> str:
@@ -84,3 +101,44 @@ def check_database_query(query: str) -> None:
         if name in _NUMBERS and not (value.isascii() and value.isdigit()):
             message = f"{name}: a number is expected"
             raise ValueError(message)
+
+
+_DATABASE = re.compile(
+    r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/[^?]*)?(?:\?(.*))?"
+)
+
+
+class DatabaseSettings(BaseModel):
+    """`[database]`: the PostgreSQL database of the consumers and of commands about them.
+
+    The edge needs none. A consumer can have a separate one, in
+    `[consumers.NAME.database]` with the same keys. Set `url` or `url_file`, not both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: Secret | None = Field(
+        None,
+        description="URL of the database, as `postgresql+asyncpg://user:password@host:port/name`."
+        " Default: that of a running `payrouter dev`.",
+        examples=["postgresql+asyncpg://payrouter:REPLACE-me@db.example.com:5432/payrouter"],
+    )
+    url_file: Path | None = Field(
+        None,
+        description="File with the URL; it is read again for each new connection.",
+        examples=["/run/secrets/database_url"],
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        known = scheme in {"postgresql", "postgres", "postgresql+asyncpg"}
+        match = _DATABASE.fullmatch(rest) if known and separator and rest else None
+        if match is None or not is_port(match[1]):
+            message = "expected postgresql+asyncpg://user:password@host:port/database"
+            raise ValueError(message)
+        check_database_query(match[2] or "")
+        return SecretStr(f"postgresql+asyncpg://{rest}")

@@ -42,42 +42,123 @@ Pointer = Annotated[str, Field(max_length=512), AfterValidator(_pointer)]
 
 
 class OrderFields(BaseModel):
-    """`[order.fields]`: the place of each fact of an order; the defaults are our own names.
+    """`[order.fields]`: the place of each fact of an order, as a JSON Pointer (RFC 6901).
 
-    `sku` and `quantity` are looked up within each of the `lines`, the `payment_…` fields
-    within each of the `payments`. `types` translates the platform's types. A record whose
-    type is neither in `types` nor our own is refused, or skipped with
+    Needed if the platform already publishes orders in another form; the defaults are the names of
+    `deploy/schemas/order.v1.json`. A pointer is empty for a fact that the message lacks. A record
+    whose type is neither in `types` nor our own is refused, or skipped with
     `unknown_types = "ignore"`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
-    id: Pointer = "/id"
-    version: Pointer = "/version"
-    type: Pointer = "/type"
-    account: Pointer = "/account"
-    reference: Pointer = "/reference"
-    lines: Pointer = "/lines"
-    sku: Pointer = "/sku"
-    quantity: Pointer = "/quantity"
-    total: Pointer = "/total"
-    currency: Pointer = "/currency"
-    customer_id: Pointer = "/customer/id"
-    customer_email: Pointer = "/customer/email"
-    customer_language: Pointer = "/customer/language"
-    time_to_live_seconds: Pointer = "/time_to_live_seconds"
-    payments: Pointer = "/payments"
-    payment_reference: Pointer = "/reference"
-    payment_provider: Pointer = "/provider"
-    payment_provider_reference: Pointer = "/provider_reference"
-    payment_address: Pointer = "/address"
-    at: Pointer = "/at"
-    types: dict[str, Literal["order.placed", "order.cancelled", "ignore"]] = Field(
-        default_factory=dict
+    id: Pointer = Field(
+        "/id",
+        description="Place of the id of the message; empty if it has none.",
+        examples=["/message_id"],
     )
-    unknown_types: Literal["refuse", "ignore"] = "refuse"
-    default_account: Text | None = None
-    default_currency: Text | None = None
+    version: Pointer = Field(
+        "/version",
+        description="Place of the order's version, by which a repeat is known.",
+        examples=["/order/updated_at"],
+    )
+    type: Pointer = Field(
+        "/type",
+        description="Place of the word for what happened; `types` translates it.",
+        examples=["/topic"],
+    )
+    account: Pointer = Field(
+        "/account", description="Place of the merchant's account.", examples=["/shop"]
+    )
+    reference: Pointer = Field(
+        "/reference",
+        description="Place of the order's number, which the gateway receives too.",
+        examples=["/order/number"],
+    )
+    lines: Pointer = Field(
+        "/lines", description="Place of the list of articles.", examples=["/order/items"]
+    )
+    sku: Pointer = Field(
+        "/sku",
+        description="Place of the article's number, within each of the `lines`.",
+        examples=["/article/sku"],
+    )
+    quantity: Pointer = Field(
+        "/quantity",
+        description="Place of the quantity, within each of the `lines`.",
+        examples=["/qty"],
+    )
+    total: Pointer = Field(
+        "/total", description="Place of the amount to be paid.", examples=["/order/total_price"]
+    )
+    currency: Pointer = Field(
+        "/currency", description="Place of the currency of the total.", examples=["/order/currency"]
+    )
+    customer_id: Pointer = Field(
+        "/customer/id", description="Place of the customer's number.", examples=["/order/buyer/id"]
+    )
+    customer_email: Pointer = Field(
+        "/customer/email",
+        description="Place of the customer's mail address.",
+        examples=["/order/buyer/mail"],
+    )
+    customer_language: Pointer = Field(
+        "/customer/language",
+        description="Place of the customer's language.",
+        examples=["/order/buyer/locale"],
+    )
+    time_to_live_seconds: Pointer = Field(
+        "/time_to_live_seconds",
+        description="Place of how long the stock is reserved.",
+        examples=["/order/expires_in"],
+    )
+    payments: Pointer = Field(
+        "/payments",
+        description="Place of the list of the order's payments.",
+        examples=["/order/payments"],
+    )
+    payment_reference: Pointer = Field(
+        "/reference",
+        description="Place of a payment's reference, within each of the `payments`.",
+        examples=["/ref"],
+    )
+    payment_provider: Pointer = Field(
+        "/provider",
+        description="Place of the gateway's name, within each of the `payments`.",
+        examples=["/gateway"],
+    )
+    payment_provider_reference: Pointer = Field(
+        "/provider_reference",
+        description="Place of the gateway's number, within each of the `payments`.",
+        examples=["/gateway_id"],
+    )
+    payment_address: Pointer = Field(
+        "/address",
+        description="Place of the address to pay to, within each of the `payments`.",
+        examples=["/wallet"],
+    )
+    at: Pointer = Field(
+        "/at", description="Place of the time of the message.", examples=["/created_at"]
+    )
+    types: dict[str, Literal["order.placed", "order.cancelled", "ignore"]] = Field(
+        default_factory=dict,
+        description="What each of the platform's words means.",
+        examples=[{"orders/create": "order.placed", "orders/shipped": "ignore"}],
+    )
+    unknown_types: Literal["refuse", "ignore"] = Field(
+        "refuse",
+        description="What happens to a message of any other type; a refused one is a dead letter.",
+    )
+    default_account: Text | None = Field(
+        None,
+        description="Account of orders that name none; without it such an order is a dead letter.",
+        examples=["shop-eu"],
+    )
+    default_currency: Text | None = Field(
+        None,
+        description="Currency of totals that name none; without it such an order is a dead letter.",
+        examples=["EUR"],
+    )
 
     @model_validator(mode="after")
     def _names_the_message(self) -> Self:

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from router.configuration.addresses import Network, networks
+from router.configuration.endpoint_settings import EndpointSettings
 from router.configuration.problems import Problems, nearest, problem_lines
-from router.configuration.settings import EndpointSettings, Settings
+from router.configuration.settings import Settings
 from router.configuration.values import PUBLISHED
 from router.contract.identity import gateway_name
 from router.edge.gate import Gate

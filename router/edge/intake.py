@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
-from router.configuration.modes import Mode, of_mode
+from router.configuration.endpoint_settings import Mode, of_mode
 from router.contract.event import Event
 from router.contract.fast.records import encode_event
 from router.contract.fields import text_of

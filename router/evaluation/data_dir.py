@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.configuration.settings import Settings, settings_from
-from router.configuration.sources import Sources, gather_sources
+from router.configuration.sources import KeyPath, Sources, gather_sources
 from router.errors import ConfigurationError
 from router.terminal.configuration_file import (
     configuration_path,
@@ -144,8 +144,8 @@ def resolve_sources(config: Path | None, data_dir: DataDir, environ: Mapping[str
     sources = gather_sources(path, environ)
     if running is not None:
         own = path is not None and str(path.resolve()) == running.get("config")
-        _fill_in(sources.values, running.get("ports", {}), over=own)
-        _fill_in(sources.values, running.get("addresses", {}))
+        sources.of_dev |= {*_fill_in(sources.values, running.get("ports", {}), over=own)}
+        sources.of_dev |= {*_fill_in(sources.values, running.get("addresses", {}))}
     return sources
 
 
@@ -154,14 +154,18 @@ def config_path(config: Path | None, data_dir: DataDir, environ: Mapping[str, st
     return configuration_path(config, data_dir.path, environ)
 
 
-def _fill_in(values: dict[str, Any], extra: Mapping[str, Any], *, over: bool = False) -> None:
+def _fill_in(
+    values: dict[str, Any], extra: Mapping[str, Any], *, over: bool = False
+) -> Iterator[KeyPath]:
+    """Add values that are not given, all of them if `over`; yield the path of each."""
     for key, value in extra.items():
         if isinstance(value, Mapping):
             table = values.setdefault(key, {})
             if isinstance(table, dict):
-                _fill_in(table, value, over=over)
+                yield from ((key, *path) for path in _fill_in(table, value, over=over))
         elif over or key not in values:
             values[key] = value
+            yield (key,)
 
 
 _CLAIMING = {"resmic"}

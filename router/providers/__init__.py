@@ -111,7 +111,9 @@ def _as_tuple(value: object) -> object:
 OPTIONS = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 """Required `model_config` of a provider's model of its options."""
 
-TextList = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+TextList = Annotated[
+    tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])
+]
 """An option with one text or several."""
 
 

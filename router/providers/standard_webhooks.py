@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
@@ -79,11 +79,15 @@ _ANSWER = Answer(200, "text/plain", b"OK")
 
 
 class StandardWebhooksOptions(BaseModel):
-    """Options of an endpoint of this provider."""
+    """Any gateway that signs by Standard Webhooks, or as Svix does."""
 
     model_config = OPTIONS
 
-    mapping: CheckedMapping | None = None
+    mapping: CheckedMapping | None = Field(
+        None,
+        description="Meaning of the gateway's words and fields. Without it every delivery goes to"
+        " quarantine.",
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
-from router.configuration.modes import Mode
+from router.configuration.endpoint_settings import Mode
 from router.configuration.settings import settings_from
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.configuration.modes import Mode
+from router.configuration.endpoint_settings import Mode
 from tests.conformance import kit
 from tests.conformance.kit import Case
 

@@ -1,11 +1,13 @@
 """Checks the whole configuration and reports every problem on every level at once."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from router.configuration.endpoint_settings import valid_endpoints
 from router.configuration.problems import Problems
 from router.configuration.secret_files import with_secrets_read
-from router.configuration.settings import Settings, settings_from, valid_endpoints
+from router.configuration.settings import Settings, settings_from
 from router.configuration.sources import Sources
 from router.errors import ConfigurationError
 
@@ -43,7 +45,24 @@ def checked_settings(
     with problems.gathered():
         check_consumers(tables)
     problems.lines += _of_providers(sources.values, problems.lines, public_url)
-    raise ConfigurationError(*dict.fromkeys(problems.lines))
+    raise ConfigurationError(*_located(sources, problems.lines))
+
+
+@contextlib.contextmanager
+def problems_located(sources: Sources) -> Iterator[None]:
+    """Add to the problems that the block raises the line or the variable that each is in."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(*_located(sources, error.problems)) from None
+
+
+def _located(sources: Sources, lines: Iterable[str]) -> list[str]:
+    """Return each problem once, with the line of the file or the variable that it is in."""
+    from router.configuration.origins import Origins  # only for a configuration that is wrong
+
+    origins = Origins(sources)
+    return [origins.located(line) for line in dict.fromkeys(lines)]
 
 
 def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str | None) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from router.commands.actions.checked import checked_settings
 from router.commands.invocation import Invocation
 from router.configuration.settings import Settings
+from router.configuration.sources import Sources
 from router.errors import ConfigurationError
 from router.evaluation.data_dir import DataDir, resolve_sources
 from router.telemetry import logs
@@ -35,11 +36,16 @@ def read_settings(
     options: Options | None = None,
 ) -> Settings:
     """Return the configuration in force, checked with the part of these consumers, None for all."""
-    place = invocation.place
-    sources = resolve_sources(place.config, DataDir(place.data_dir), os.environ)
+    sources = sources_of(invocation)
     for table, values in (options or {}).items():
         sources.values[table] = {**sources.values.get(table, {}), **values}
     return checked_settings(sources, invocation.consumers.check, consumers=consumers)
+
+
+def sources_of(invocation: Invocation) -> Sources:
+    """Return the sources of the configuration in force."""
+    place = invocation.place
+    return resolve_sources(place.config, DataDir(place.data_dir), os.environ)
 
 
 def endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:

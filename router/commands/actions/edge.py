@@ -1,11 +1,12 @@
 """Runs the edge."""
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from router.commands.actions.configured import load_settings, read_settings
+from router.commands.actions.checked import problems_located
+from router.commands.actions.configured import load_settings, read_settings, sources_of
 from router.commands.invocation import Invocation
 from router.edge.app import run_edge
 from router.edge.reload import ConfigurationSource
@@ -24,7 +25,15 @@ def serving(
     )
     settings = load_settings(invocation, consumers=(), options=options)
     if settings.edge.workers == 1:
-        return run_edge(settings, supervised=supervised, source=source)
+        run = partial(run_edge, settings, supervised=supervised, source=source)
+        return _located(invocation, run)
     from router.edge.workers.parent import run_workers  # one process does not need it
 
-    return run_workers(settings, supervised=supervised, source=source)
+    run = partial(run_workers, settings, supervised=supervised, source=source)
+    return _located(invocation, run)
+
+
+async def _located(invocation: Invocation, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run the edge; the problems that only it finds are reported with their places too."""
+    with problems_located(sources_of(invocation)):
+        await run()

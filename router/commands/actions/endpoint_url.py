@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
-from router.configuration.settings import EndpointSettings
+from router.configuration.endpoint_settings import EndpointSettings
 from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint
 from router.errors import ConfigurationError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from router.providers._reading import Fields, Path
 
@@ -64,8 +64,23 @@ def _presence(table: Mapping[object, object]) -> bool:
     return present
 
 
+_WORDS = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": ["string", "boolean", "integer"]},
+            {"type": "array", "items": {"type": ["string", "boolean", "integer"]}, "minItems": 1},
+            {
+                "type": "object",
+                "properties": {"present": {"type": "boolean"}},
+                "required": ["present"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+
 Conditions = Annotated[
-    dict[Path, Annotated[Condition, BeforeValidator(_condition)]], Field(min_length=1)
+    dict[Path, Annotated[Condition, BeforeValidator(_condition), _WORDS]], Field(min_length=1)
 ]
 """Conditions by the path of their field; all must hold."""
 

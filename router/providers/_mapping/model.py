@@ -42,30 +42,85 @@ def _minor_units(value: object) -> object:
 
 
 class BodyMapping(BaseModel):
-    """`[….mapping]`: meaning of the words and fields of one gateway.
+    """`[endpoints.NAME.mapping]`: meaning of the words and fields of one gateway.
 
-    `gateway` is the name of the gateway in events and books. Two gateways of one
-    account need two names, or their payments would be confused.
+    `docs/gateways/mapping.md` explains it with worked examples.
     """
 
     model_config = OPTIONS
 
-    gateway: Gateway
-    event: Path | None = None
-    event_header: HeaderName | None = None
-    events: dict[str, EventRows] = Field(min_length=1)
-    status: Path | None = None
-    statuses: dict[str, EventType] = Field(default_factory=dict)
-    only_if: Conditions | None = None
-    test_if: Conditions | None = None
-    live_if: Conditions | None = None
-    identity: TextList = ()
-    minor_units: Annotated[int | Literal["by currency"], BeforeValidator(_minor_units)] = 0
-    decimals: dict[str, Decimals | dict[str, Decimals]] = Field(default_factory=dict)
-    currencies: dict[str, Text] = Field(default_factory=dict)
-    occurred_at_unit: TimeUnit = "iso"
-    fields: FieldPaths = FieldPaths()
-    fixed: Fixed = Fixed()
+    gateway: Gateway = Field(
+        description="Name of the gateway in events and books. Two gateways of one account need two"
+        " names, or their payments would be confused.",
+        examples=["acme"],
+    )
+    event: Path | None = Field(
+        None, description="Path of the word for what happened.", examples=["type"]
+    )
+    event_header: HeaderName | None = Field(
+        None,
+        description="Header that has the word for what happened, instead of `event`.",
+        examples=["X-Event"],
+    )
+    events: dict[str, EventRows] = Field(
+        min_length=1,
+        description='Meaning of each word: a type such as `"payment.confirmed"`, `"ignore"`, a'
+        " table, or a list of tables.",
+        examples=[{"payment.updated": {"type": "payment.confirmed"}}],
+    )
+    status: Path | None = Field(
+        None,
+        description="Path of a second word, which must agree with the first.",
+        examples=["payment.status"],
+    )
+    statuses: dict[str, EventType] = Field(
+        default_factory=dict,
+        description="Meaning of each second word.",
+        examples=[{"CONFIRMED": "payment.confirmed"}],
+    )
+    only_if: Conditions | None = Field(
+        None,
+        description="Conditions of every delivery; one that does not fulfil them goes to"
+        " quarantine.",
+        examples=[{"merchant.id": ["m-1", "m-2"]}],
+    )
+    test_if: Conditions | None = Field(
+        None, description="Conditions that mark test money.", examples=[{"livemode": False}]
+    )
+    live_if: Conditions | None = Field(
+        None, description="Conditions that mark real money.", examples=[{"livemode": True}]
+    )
+    identity: TextList = Field(
+        (),
+        description="Paths that identify one change of state. Default: payment, words, movement"
+        " and amounts.",
+        examples=[["payment.id", "type"]],
+    )
+    minor_units: Annotated[
+        int | Literal["by currency"],
+        BeforeValidator(_minor_units, json_schema_input_type=Decimals | Literal["by currency"]),
+    ] = Field(
+        0,
+        description='Decimals of the unit of amounts; 0 is the main unit, and "by currency" that'
+        " of ISO 4217 or of the coin.",
+        examples=["by currency"],
+    )
+    decimals: dict[str, Decimals | dict[str, Decimals]] = Field(
+        default_factory=dict,
+        description="Decimals of a currency, or of a currency by network; they precede the"
+        " built-in ones.",
+        examples=[{"ISK": 2, "USDT": {"tron": 6, "bsc": 18}}],
+    )
+    currencies: dict[str, Text] = Field(
+        default_factory=dict,
+        description="Currency that a word means. Default: the word in capitals.",
+        examples=[{"BTC-CHAIN": "BTC"}],
+    )
+    occurred_at_unit: TimeUnit = Field(
+        "iso", description="How `fields.occurred_at` is written, as for a signed time."
+    )
+    fields: FieldPaths = Field(FieldPaths(), description="Paths of the facts in the body.")
+    fixed: Fixed = Field(Fixed(), description="Facts that are never in the body.")
 
     @cached_property
     def meanings(self) -> Mapping[str, tuple[MappedEvent, ...]]:

@@ -29,33 +29,87 @@ CURRENCIES: Final[Mapping[str, str]] = {
 
 
 class FieldPaths(BaseModel):
-    """`[….mapping.fields]`: paths of an event's facts in the body."""
+    """`[endpoints.NAME.mapping.fields]`: paths of an event's facts in the body."""
 
     model_config = OPTIONS
 
-    provider_reference: Path | None = None
-    reference: Path | None = None
-    amount: Path | None = None
-    currency: Path | None = None
-    movement: Path | None = None
-    movement_amount: Path | None = None
-    expected_amount: Path | None = None
-    expected_currency: Path | None = None
-    converted: Path | None = None
-    converted_currency: Path | None = None
-    fee: Path | None = None
-    fee_currency: Path | None = None
-    fee_returned: Path | None = None
-    gas: Path | None = None
-    gas_currency: Path | None = None
-    network: Path | None = None
-    chain_id: Path | None = None
-    tx_hash: Path | None = None
-    from_address: Path | None = None
-    to_address: Path | None = None
-    customer_id: Path | None = None
-    customer_email: Path | None = None
-    occurred_at: Path | None = None
+    provider_reference: Path | None = Field(
+        None,
+        description="Path of the gateway's id of the payment; required.",
+        examples=["payment.id"],
+    )
+    reference: Path | None = Field(
+        None, description="Path of the order's number.", examples=["payment.order"]
+    )
+    amount: Path | None = Field(
+        None, description="Path of the total so far of the payment.", examples=["payment.amount"]
+    )
+    currency: Path | None = Field(
+        None, description="Path of the currency of amounts.", examples=["payment.currency"]
+    )
+    movement: Path | None = Field(
+        None, description="Path of the gateway's id of one transfer.", examples=["transfer.id"]
+    )
+    movement_amount: Path | None = Field(
+        None, description="Path of the amount of that transfer.", examples=["transfer.amount"]
+    )
+    expected_amount: Path | None = Field(
+        None,
+        description="Path of the amount that the gateway expects.",
+        examples=["invoice.amount"],
+    )
+    expected_currency: Path | None = Field(
+        None, description="Path of its currency.", examples=["invoice.currency"]
+    )
+    converted: Path | None = Field(
+        None,
+        description="Path of the amount as the gateway converted it.",
+        examples=["payment.fiat"],
+    )
+    converted_currency: Path | None = Field(
+        None,
+        description="Path of the currency it was converted to.",
+        examples=["payment.fiat_currency"],
+    )
+    fee: Path | None = Field(
+        None, description="Path of the gateway's fee.", examples=["payment.fee"]
+    )
+    fee_currency: Path | None = Field(
+        None, description="Path of the fee's currency.", examples=["payment.fee_currency"]
+    )
+    fee_returned: Path | None = Field(
+        None, description="Path of the fee that the gateway gave back.", examples=["refund.fee"]
+    )
+    gas: Path | None = Field(
+        None, description="Path of the cost of the transaction on chain.", examples=["payment.gas"]
+    )
+    gas_currency: Path | None = Field(
+        None, description="Path of the currency of that cost.", examples=["payment.gas_currency"]
+    )
+    network: Path | None = Field(
+        None, description="Path of the network's name.", examples=["payment.network"]
+    )
+    chain_id: Path | None = Field(
+        None, description="Path of the network's chain id.", examples=["payment.chain_id"]
+    )
+    tx_hash: Path | None = Field(
+        None, description="Path of the transaction's hash.", examples=["payment.tx_hash"]
+    )
+    from_address: Path | None = Field(
+        None, description="Path of the address that paid.", examples=["payment.from"]
+    )
+    to_address: Path | None = Field(
+        None, description="Path of the address that was paid.", examples=["payment.to"]
+    )
+    customer_id: Path | None = Field(
+        None, description="Path of the customer's number.", examples=["customer.id"]
+    )
+    customer_email: Path | None = Field(
+        None, description="Path of the customer's mail address.", examples=["customer.email"]
+    )
+    occurred_at: Path | None = Field(
+        None, description="Path of the time at which it happened.", examples=["created_at"]
+    )
 
     def given(self) -> dict[str, str]:
         """Return the paths that are set, by fact."""
@@ -63,32 +117,55 @@ class FieldPaths(BaseModel):
 
 
 class Fixed(BaseModel):
-    """`[….mapping.fixed]`: constant facts that the body does not contain."""
+    """`[endpoints.NAME.mapping.fixed]`: constant facts that the body does not contain."""
 
     model_config = OPTIONS
 
-    currency: Text | None = None
-    expected_currency: Text | None = None
-    converted_currency: Text | None = None
-    fee_currency: Text | None = None
-    gas_currency: Text | None = None
-    network: Text | None = None
+    currency: Text | None = Field(None, description="Currency of amounts.", examples=["USDT"])
+    expected_currency: Text | None = Field(
+        None, description="Currency of expected amounts.", examples=["USD"]
+    )
+    converted_currency: Text | None = Field(
+        None, description="Currency of converted amounts.", examples=["USD"]
+    )
+    fee_currency: Text | None = Field(None, description="Currency of fees.", examples=["USDT"])
+    gas_currency: Text | None = Field(
+        None, description="Currency of the cost on chain.", examples=["TRX"]
+    )
+    network: Text | None = Field(None, description="Name of the network.", examples=["TRON"])
 
 
 class EventRow(BaseModel):
-    """`[….mapping.events.WORD]`: the meaning of a word, if the conditions hold.
-
-    `fields` replace those of the mapping, and `without` names facts that this event lacks.
-    """
+    """`[endpoints.NAME.mapping.events.NAME]`: the meaning of a word, if the conditions hold."""
 
     model_config = OPTIONS
 
-    type: EventType | Literal["ignore"]
-    only_if: Conditions | None = None
-    fields: FieldPaths = FieldPaths()
-    without: TextList = ()
-    price_met: bool | None = None
-    amount_claimed: bool | None = None
+    type: EventType | Literal["ignore"] = Field(
+        description="Type of the event, or `ignore`.", examples=["payment.confirmed"]
+    )
+    only_if: Conditions | None = Field(
+        None,
+        description="Conditions of this meaning; a field has one of these words, or is present.",
+        examples=[{"payment.status": ["DONE", "PAID"]}],
+    )
+    fields: FieldPaths = Field(
+        FieldPaths(), description="Paths that replace those of the mapping, or add to them."
+    )
+    without: TextList = Field(
+        (), description="Facts of the mapping that this event lacks.", examples=[["tx_hash"]]
+    )
+    price_met: bool | None = Field(
+        None,
+        description="Whether the gateway documents that with this event its invoice is paid in"
+        " full. Default: unknown.",
+        examples=[True],
+    )
+    amount_claimed: bool | None = Field(
+        None,
+        description="Whether the amount is what the gateway charges, not what it received."
+        " Default: it was received.",
+        examples=[True],
+    )
 
 
 def _rows(value: object) -> object:
@@ -101,7 +178,14 @@ def _rows(value: object) -> object:
     return value if isinstance(value, list | tuple) else (EventRow.model_validate(value),)
 
 
-EventRows = Annotated[tuple[EventRow, ...], BeforeValidator(_rows), Field(min_length=1)]
+EventRows = Annotated[
+    tuple[EventRow, ...],
+    BeforeValidator(
+        _rows,
+        json_schema_input_type=EventType | Literal["ignore"] | EventRow | tuple[EventRow, ...],
+    ),
+    Field(min_length=1),
+]
 """A type, a table with conditions, or a list of such tables."""
 
 

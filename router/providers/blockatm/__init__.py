@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
@@ -26,11 +26,15 @@ _ANSWER = Answer(200, "text/plain", b"OK")
 
 
 class BlockATMOptions(BaseModel):
-    """Options of an endpoint of BlockATM."""
+    """BlockATM: payments into cashiers, and payouts from contracts."""
 
     model_config = OPTIONS
 
-    v1_public_keys: TextList = ()
+    v1_public_keys: TextList = Field(
+        (),
+        description="The platform's public keys (P-256, PEM), to accept deliveries of version 1.",
+        examples=[["-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n"]],
+    )
 
 
 @dataclass(frozen=True)

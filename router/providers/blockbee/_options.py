@@ -35,16 +35,41 @@ FIELDS = frozenset(
 
 
 class BlockBeeOptions(BaseModel):
-    """Options of an endpoint of BlockBee."""
+    """BlockBee, and CryptAPI: payments, payouts and subscriptions."""
 
     model_config = OPTIONS
 
-    public_keys: TextList = Field((PUBLISHED_KEY,), min_length=1)
-    reference_parameter: str = Field("order_id", pattern=r"^[A-Za-z0-9_]{1,64}$")
-    expected_addresses: TextList = ()
-    expected_payments: TextList = ()
-    # Currency of the orders; BlockBee's own `price` is in USD.
-    converted_currency: str = Field("USD", pattern=r"^[A-Z]{3,10}$")
+    public_keys: TextList = Field(
+        (PUBLISHED_KEY,),
+        min_length=1,
+        description="Public keys (RSA, PEM) that deliveries are verified with. Default: the one"
+        " that BlockBee publishes.",
+        examples=[["-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n"]],
+    )
+    reference_parameter: str = Field(
+        "order_id",
+        pattern=r"^[A-Za-z0-9_]{1,64}$",
+        description="Parameter of the callback URL that has the order's number.",
+        examples=["order"],
+    )
+    expected_addresses: TextList = Field(
+        (),
+        description="The merchant's addresses, if all are known; others go to quarantine."
+        " Default: every address.",
+        examples=[["0x52908400098527886E0F7030069857D2E4169EE7"]],
+    )
+    expected_payments: TextList = Field(
+        (),
+        description="Ids of the merchant's checkouts, if all are known. Default: every checkout.",
+        examples=[["checkout-1"]],
+    )
+    # BlockBee's own `price` is in USD.
+    converted_currency: str = Field(
+        "USD",
+        pattern=r"^[A-Z]{3,10}$",
+        description="Currency of the orders, which BlockBee converts amounts to.",
+        examples=["EUR"],
+    )
 
     @field_validator("reference_parameter")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from router.providers import OPTIONS
 from router.providers._mapping import CheckedMapping, HeaderName
@@ -24,14 +24,24 @@ Separator = Annotated[str, StringConstraints(pattern=r"^[,;&|]$")]
 
 
 class SignedTime(BaseModel):
-    """`[….time]`: the location of the signed time."""
+    """`[endpoints.NAME.time]`: place of the signed time; one of `header`, `part` and `field`."""
 
     model_config = OPTIONS
 
-    header: HeaderName | None = None
-    part: PartName | None = None
-    field: Path | None = None
-    unit: TimeUnit = "s"
+    header: HeaderName | None = Field(
+        None, description="Header that has the time.", examples=["X-Timestamp"]
+    )
+    part: PartName | None = Field(
+        None, description="Part of the signature header that has the time.", examples=["t"]
+    )
+    field: Path | None = Field(
+        None, description="Path of the time in the body.", examples=["timestamp"]
+    )
+    unit: TimeUnit = Field(
+        "s",
+        description="How the time is written: Unix time in `s`, `ms`, `us` or `ns`, `iso` with an"
+        " offset, `iso-utc` without one, or `rfc2822`.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -42,7 +52,7 @@ class SignedTime(BaseModel):
 
 
 class GenericHmacOptions(BaseModel):
-    """Options of an endpoint of this provider.
+    """Any gateway that signs with an HMAC: place of the signature, and what it covers.
 
     The signature header is one signature, or, with `signature_part`, a list of parts such as
     `t=1700000000,v1=…,v1=…`.
@@ -50,17 +60,45 @@ class GenericHmacOptions(BaseModel):
 
     model_config = OPTIONS
 
-    signature_header: HeaderName = "x-signature"
-    signature_prefix: str = ""
-    signature_part: PartName | None = None
-    part_separator: Separator = ","
-    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
-    encoding: Literal["hex", "hex-upper", "base64"] = "hex"
-    key_encoding: Literal["text", "hex", "base64"] = "text"
-    signed: str = BODY
-    time: SignedTime | None = None
-    answer: str = "OK"
-    mapping: CheckedMapping
+    signature_header: HeaderName = Field(
+        "x-signature",
+        description="Header that has the signature, in any case.",
+        examples=["Stripe-Signature"],
+    )
+    signature_prefix: str = Field(
+        "", description="Text before the signature in its header.", examples=["sha256="]
+    )
+    signature_part: PartName | None = Field(
+        None,
+        description="Name of the part of the header that has the signature. Default: the whole"
+        " header.",
+        examples=["v1"],
+    )
+    part_separator: Separator = Field(
+        ",", description="Character between two parts: one of , ; & |.", examples=[";"]
+    )
+    algorithm: Literal["sha256", "sha384", "sha512"] = Field(
+        "sha256", description="Hash of the HMAC."
+    )
+    encoding: Literal["hex", "hex-upper", "base64"] = Field(
+        "hex", description="How the signature is written."
+    )
+    key_encoding: Literal["text", "hex", "base64"] = Field(
+        "text", description="How the secret is written; `text` is used unchanged, as UTF-8."
+    )
+    signed: str = Field(
+        BODY,
+        description="What is signed: text with `{body}` once, and with `{time}`, `{url}` and"
+        " `{event}` as needed.",
+        examples=["{time}.{body}"],
+    )
+    time: SignedTime | None = Field(
+        None, description="Place of the signed time. Without it nothing is stale."
+    )
+    answer: str = Field(
+        "OK", description="Body of the answer that the gateway takes as success.", examples=["ok"]
+    )
+    mapping: CheckedMapping = Field(description="Meaning of the gateway's words and fields.")
 
     @model_validator(mode="after")
     def _covered(self) -> Self:

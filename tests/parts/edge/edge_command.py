@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
 
 from router.commands.tree import EDGE_COMMANDS
 from router.contract.topics import Topics, TopicsBeside
+from router.providers import NoOptions
 from router.terminal.command_tree import CommandTree
 from router.terminal.exits import run as run_command
 
@@ -45,9 +47,14 @@ class NoConsumers:
     ) -> None:
         """Accept every table."""
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
         """Mask every table."""
+        del whole
         return dict.fromkeys(tables, "**********")
+
+    def models(self) -> tuple[type[BaseModel], Mapping[str, type[BaseModel]]]:
+        """Return an empty model of every consumer, and no consumer."""
+        return NoOptions, {}
 
     def topics(self, names: Topics) -> TopicsBeside:
         """Return no topic."""

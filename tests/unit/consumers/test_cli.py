@@ -46,7 +46,7 @@ COMMANDS = {
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
-    ("config",): {"show"},
+    ("config",): {"show", "keys", "example", "schema"},
     ("offsets",): {"show", "reset"},
     ("cases",): {"list", "show", "close", "note", "reopen"},
     ("parked",): {"list", "retry"},
@@ -171,7 +171,8 @@ def test_a_wrong_consumers_table_is_one_line_that_names_the_key(
     payrouter: Command, text: str, line: str
 ) -> None:
     write(text)
-    assert payrouter("config", "show") == Said(2, "", f"payrouter: {line}\n")
+    place = f"payrouter.toml:{len(text.splitlines())}"
+    assert payrouter("config", "show") == Said(2, "", f"payrouter: {line} ({place})\n")
 
 
 def test_the_exporter_is_not_to_watch_a_consumer_that_is_not_there(payrouter: Command) -> None:

@@ -62,41 +62,63 @@ chanels = 1
 _LINES = [
     "PAYROUTER_LOG__LEVEL__X: level is not a table",
     "PAYROUTER_ORDER__FIELDS: a list is written as JSON",
-    "consumers.ledger.batch_recrds: unknown key; did you mean batch_records?",
-    "consumers.ledger.database.urk: unknown key; did you mean url?",
-    "consumers.ledger.group: unknown key; did you mean group_id?",
+    "consumers.ledger.batch_recrds: unknown key; did you mean batch_records? (payrouter.toml:42)",
+    "consumers.ledger.database.urk: unknown key; did you mean url? (payrouter.toml:45)",
+    "consumers.ledger.group: unknown key; did you mean group_id? (payrouter.toml:43)",
     (
-        "consumers.leger: there is no such consumer;"
-        " there are inventory, ledger, notifications; did you mean ledger?"
+        "consumers.leger: there is no such consumer; there are inventory, ledger,"
+        " notifications; did you mean ledger? (payrouter.toml:40)"
     ),
-    "consumers.notifications.attempts: Input should be greater than or equal to 1",
-    "consumers.notifications.chanels: unknown key; did you mean channels?",
-    "database.url: expected postgresql+asyncpg://user:password@host:port/database",
-    "edge.body_limit_bytes: Input should be greater than or equal to 1024",
-    "edge.prot: unknown key; did you mean port?",
-    "endpoints.Bad.secrets.0: has white space inside: are these several secrets, or a sentence?",
     (
-        "endpoints.bee.provider: unknown provider blockbe; expected one of blockatm, blockbee,"
-        " generic_hmac, pulse2pay, resmic, standard_webhooks; did you mean blockbee?"
+        "consumers.notifications.attempts: Input should be greater than or equal to 1"
+        " (payrouter.toml:47)"
     ),
-    "endpoints.files.secret_files: cannot read /missing/1: FileNotFoundError",
-    "endpoints.files.secret_files: cannot read /missing/2: FileNotFoundError",
+    "consumers.notifications.chanels: unknown key; did you mean channels? (payrouter.toml:48)",
     (
-        "endpoints.hmac.algorithm: Input should be 'sha256', 'sha384' or 'sha512';"
-        " did you mean sha256?"
+        "database.url: expected postgresql+asyncpg://user:password@host:port/database"
+        " (payrouter.toml:34)"
     ),
-    "endpoints.hmac.mapping: Field required",
-    "endpoints.shop.tolerence_seconds: unknown key; did you mean tolerance_seconds?",
-    "endpoints.standard.secrets: expected whsec_ and 24 to 64 bytes in base64",
-    "endpoints.two.secrets: the same secret is set for endpoints.shop, which has another account",
-    "kafka.sasl_passwrd: unknown key; did you mean sasl_password?",
+    "edge.body_limit_bytes: Input should be greater than or equal to 1024 (payrouter.toml:29)",
+    "edge.prot: unknown key; did you mean port? (payrouter.toml:28)",
     (
-        "kafka.security_protocol: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or"
-        " 'SASL_SSL'; did you mean SASL_SSL?"
+        "endpoints.Bad.secrets.0: has white space inside: are these several secrets, or"
+        " a sentence? (payrouter.toml:22)"
     ),
-    "log.level: Input should be 'debug', 'info', 'warning' or 'error'; did you mean warning?",
-    "topics: names.payout: A-Z a-z 0-9 . _ - only, at most 200 characters",
-    "topics: names: there is no topic paymnt; did you mean payment?",
+    (
+        "endpoints.bee.provider: unknown provider blockbe; expected one of blockatm,"
+        " blockbee, generic_hmac, pulse2pay, resmic, standard_webhooks; did you mean"
+        " blockbee? (payrouter.toml:7)"
+    ),
+    "endpoints.files.secret_files: cannot read /missing/1: FileNotFoundError (payrouter.toml:12)",
+    "endpoints.files.secret_files: cannot read /missing/2: FileNotFoundError (payrouter.toml:12)",
+    (
+        "endpoints.hmac.algorithm: Input should be 'sha256', 'sha384' or 'sha512'; did"
+        " you mean sha256? (payrouter.toml:16)"
+    ),
+    "endpoints.hmac.mapping: Field required (payrouter.toml:13)",
+    (
+        "endpoints.shop.tolerence_seconds: unknown key; did you mean tolerance_seconds?"
+        " (payrouter.toml:5)"
+    ),
+    (
+        "endpoints.standard.secrets: expected whsec_ and 24 to 64 bytes in base64"
+        " (payrouter.toml:19)"
+    ),
+    (
+        "endpoints.two.secrets: the same secret is set for endpoints.shop, which has"
+        " another account (payrouter.toml:25)"
+    ),
+    "kafka.sasl_passwrd: unknown key; did you mean sasl_password? (payrouter.toml:32)",
+    (
+        "kafka.security_protocol: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT'"
+        " or 'SASL_SSL'; did you mean SASL_SSL? (payrouter.toml:31)"
+    ),
+    (
+        "log.level: Input should be 'debug', 'info', 'warning' or 'error'; did you mean"
+        " warning? (payrouter.toml:39)"
+    ),
+    "topics: names.payout: A-Z a-z 0-9 . _ - only, at most 200 characters (payrouter.toml:37)",
+    "topics: names: there is no topic paymnt; did you mean payment? (payrouter.toml:35)",
 ]
 
 
@@ -156,9 +178,11 @@ def test_problems_that_only_the_edge_checks_are_reported_at_once_too(tmp_path: P
 
     lines = [line.removeprefix("payrouter: ") for line in ended.stderr.splitlines()]
     assert ended.returncode == 2
-    assert lines[0] == "endpoints.one.tokn: unknown key; did you mean token?"
-    assert lines[1].endswith("did you mean resmic?")
-    assert lines[2] == "endpoints.three: no secret: set secrets or secret_files"
+    assert lines[0] == "endpoints.one.tokn: unknown key; did you mean token? (payrouter.toml:5)"
+    assert lines[1].endswith("did you mean resmic? (payrouter.toml:7)")
+    assert lines[2] == (
+        "endpoints.three: no secret: set secrets or secret_files (payrouter.toml:9)"
+    )
     assert lines[3].startswith("edge.body_limit_bytes: a body of 8000000 bytes")
     assert lines[4].startswith("edge.tls_certificate, tls_key: cannot be used: FileNotFoundError")
     assert len(lines) == 5

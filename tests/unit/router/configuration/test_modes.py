@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from router.configuration.modes import Mode, of_mode
+from router.configuration.endpoint_settings import Mode, of_mode
 from router.contract.event import Event, EventType, Verification
 from router.errors import NotUnderstood, Reason
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.configuration.modes import Mode
+from router.configuration.endpoint_settings import Mode
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.topics import Topics

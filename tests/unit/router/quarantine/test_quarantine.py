@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from router.configuration.modes import Mode
+from router.configuration.endpoint_settings import Mode
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.topics import Topics
 from router.contract.wire import (

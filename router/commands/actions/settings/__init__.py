@@ -1,0 +1,1 @@
+"""Work of `payrouter config`: describes every setting and its origin."""

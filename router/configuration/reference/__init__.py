@@ -1,0 +1,1 @@
+"""Describes every setting from the models: documentation page, example, JSON Schema."""

@@ -1,0 +1,1 @@
+"""Every setting: described, in the example, in the schema, with its origin."""
