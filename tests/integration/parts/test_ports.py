@@ -5,32 +5,34 @@ import subprocess
 import sys
 from collections.abc import Collection
 
-from tests.parts.ports import BESIDE, free_port
+from tests.parts.ports import DISTANCES, free_port
 from tests.parts.source import ROOT
 
-_CHOOSE = "from tests.parts.ports import BESIDE, free_port; print(free_port(BESIDE), free_port())"
+_CHOOSE = (
+    "from tests.parts.ports import DISTANCES, free_port; print(free_port(DISTANCES), free_port())"
+)
 
 
-def test_each_process_of_tests_chooses_ports_of_its_own() -> None:
-    ours = {free_port(BESIDE) for _ in range(99)}
+def test_each_process_of_tests_chooses_other_ports() -> None:
+    ours = {free_port(DISTANCES) for _ in range(99)}
     chosen = subprocess.run(
         [sys.executable, "-c", _CHOOSE], cwd=ROOT, capture_output=True, check=True, text=True
     )
     theirs = set(map(int, chosen.stdout.split()))
 
     assert len(theirs) == 2
-    assert _with_beside(ours).isdisjoint(_with_beside(theirs))
+    assert _with_others(ours).isdisjoint(_with_others(theirs))
 
 
-def _with_beside(ports: Collection[int]) -> set[int]:
-    return {port + distance for port in ports for distance in (0, *BESIDE)}
+def _with_others(ports: Collection[int]) -> set[int]:
+    return {port + distance for port in ports for distance in (0, *DISTANCES)}
 
 
-def test_port_that_is_taken_and_one_beside_it_are_not_chosen() -> None:
-    with socket.create_server(("127.0.0.1", free_port(BESIDE))) as taken:
+def test_port_that_is_taken_and_one_that_goes_with_it_are_not_chosen() -> None:
+    with socket.create_server(("127.0.0.1", free_port(DISTANCES))) as taken:
         port = taken.getsockname()[1]
 
         assert port not in {free_port() for _ in range(99)}
-    with socket.create_server(("127.0.0.1", port + BESIDE[0])):
-        assert port not in {free_port(BESIDE) for _ in range(99)}
+    with socket.create_server(("127.0.0.1", port + DISTANCES[0])):
+        assert port not in {free_port(DISTANCES) for _ in range(99)}
         assert port in {free_port() for _ in range(99)}

@@ -12,8 +12,8 @@ AMBIENT = frozenset(
     )
 )
 
-HELPERS = {"consumers.ledger.facts.exact", "consumers.notifications.facts"}
-"""Modules that enter their own context; all others pass one with each operation."""
+HELPERS = {"consumers.ledger.facts.exact"}
+"""Modules that enter their own context; all others use one for each operation."""
 
 
 def _reaches(module: Module) -> bool:
