@@ -54,6 +54,17 @@ def test_example_has_every_setting() -> None:
                 assert any(path[: len(place)] == place for path in found), place
 
 
+def test_every_setting_is_explained_before_its_line() -> None:
+    text = " ".join(line.removeprefix("# ") for line in example().splitlines())
+
+    for table in tables():
+        assert table.repeated or table.introduction in text, table.title
+        for setting in table.settings if not table.repeated else ():
+            if setting.within is None:
+                kind = setting.kind.replace("`", "")
+                assert f"{setting.meaning} Type: {kind}." in text, setting.key
+
+
 def test_every_default_is_the_one_in_force() -> None:
     settings = settings_from(_with_default("edge", "kafka", "topics", "order", "log", "exporter"))
 
