@@ -12,7 +12,7 @@ FLOOR = "floor"
 async def make_tables(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
     """Make a copy of every table of the ledger, with its indexes and without rows."""
     await connection.execute(f'CREATE SCHEMA "{FLOOR}"')
-    for name in await _tables(connection):
+    for name in await tables_of(connection):
         like = f'(LIKE "{SOURCE}"."{name}" INCLUDING INDEXES INCLUDING DEFAULTS INCLUDING IDENTITY)'
         await connection.execute(f'CREATE TABLE "{FLOOR}"."{name}" {like}')
 
@@ -25,7 +25,7 @@ async def transaction_number(connection: Any) -> int:  # noqa: ANN401 - asyncpg 
 async def rows_since(connection: Any, number: int) -> Mapping[str, bytes]:  # noqa: ANN401 - as above
     """Return the rows that transactions from `number` on have written, by table, as COPY data."""
     found = {}
-    for name in await _tables(connection):
+    for name in await tables_of(connection):
         written = io.BytesIO()
         query = f'SELECT * FROM "{SOURCE}"."{name}" WHERE xmin::text::bigint >= $1'
         await connection.copy_from_query(query, number, output=written, format="binary")
@@ -47,7 +47,8 @@ async def copy(connection: Any, rows: Mapping[str, bytes]) -> None:  # noqa: ANN
             await connection.copy_to_table(name, schema_name=FLOOR, source=source, format="binary")
 
 
-async def _tables(connection: Any) -> list[str]:  # noqa: ANN401 - asyncpg has no types
+async def tables_of(connection: Any) -> list[str]:  # noqa: ANN401 - asyncpg has no types
+    """Return the names of the ledger's tables."""
     query = """
         SELECT relname FROM pg_class
         WHERE relkind = 'r' AND relnamespace = $1::regnamespace ORDER BY relname

@@ -1,4 +1,4 @@
-"""Compares the ledger in batches with one event at a time and with COPY of the same rows.
+"""Compares the ledger in batches with one event at a time, and with two limits of PostgreSQL.
 
 All do the same work on one database in turn. The CPU time is that of Python, from the
 record as read from Kafka on, and that of all processes of PostgreSQL.
@@ -24,7 +24,9 @@ from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
+from tests.benchmarks import replayed
 from tests.benchmarks.copied import copy, empty, make_tables, rows_since, transaction_number
+from tests.benchmarks.replayed import Recording
 from tests.benchmarks.report.figures import Figure
 from tests.benchmarks.running.database import Database, connected
 from tests.parts.connections import connection_to
@@ -38,6 +40,7 @@ _PARTITION = Partition("payment", 0)
 BATCHES = "batches of 500"
 SMALL = "batches of 50"
 ALONE = "one by one"
+REPLAYED = "the same statements"
 COPIED = "COPY of the rows"
 
 
@@ -75,17 +78,24 @@ class _Bench:
     database: Database
     applier: Applier
     connection: Any
+    recording: Recording
+    tables: Sequence[str]
+    """Those that are empty before the first event."""
     next_number: int = 0
     found: dict[str, list[Cost]] = field(default_factory=dict)
 
     async def round(self, plan: Plan, *, warm: bool) -> None:
         """Measure every way once."""
+        await replayed.empty(self.connection, self.tables)
         first = await transaction_number(self.connection)
         together = self._records(plan.batches * BATCH)
-        costs = {BATCHES: await self._applied(together, BATCH)}
+        await self.applier.fences({_PARTITION: 0})
+        async with self.recording.anew():
+            costs = {BATCHES: await self._applied(together, BATCH)}
         rows = await rows_since(self.connection, first)
         costs[SMALL] = await self._applied(self._records(BATCH), SMALL_BATCH)
         costs[ALONE] = await self._applied(self._records(plan.alone), 1)
+        costs[REPLAYED] = await self._replayed(len(together))
         costs[COPIED] = await self._copied(rows, len(together))
         if warm:
             for name, cost in costs.items():
@@ -108,6 +118,16 @@ class _Bench:
         if not isinstance(decoded, Decoded):
             raise TypeError(decoded)
         return decoded
+
+    async def _replayed(self, events: int) -> Cost:
+        await replayed.empty(self.connection, self.tables)
+        await self.applier.fences({_PARTITION: 0})
+        end = self._clock(events)
+        await replayed.replay(self.connection, self.recording.batches)
+        cost = end()
+        kept = await self.connection.fetchval("SELECT count(*) FROM ledger.event")
+        assert kept == events, "the same statements must write the same rows"
+        return cost
 
     async def _copied(self, rows: Mapping[str, bytes], events: int) -> Cost:
         await empty(self.connection, rows)
@@ -145,14 +165,16 @@ async def _opened(database: Database) -> AsyncIterator[_Bench]:
     upgrading = open_upgrade_engine(settings)
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
-    engine = open_engine(settings)
+    engine, recording = open_engine(settings), Recording()
+    recording.listen(engine)
     try:
         async with connected(database.url) as connection:
             await make_tables(connection)
+            tables = await replayed.let_empty(connection)
             stored = StoredBooks(engine, SERVICE, "benchmark")
             plain = PlainBatches(stored, handle_plainly)
             applier = Applier(stored, SERVICE, handle, shorter=plain)
-            yield _Bench(database, applier, connection)
+            yield _Bench(database, applier, connection, recording, tables)
     finally:
         await engine.dispose()
 
