@@ -4,12 +4,10 @@ import contextlib
 import importlib
 import json
 import os
-import random
 import select
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.parts import ports
 from tests.parts.leash import Leash
 from tests.parts.source import ROOT
 from tests.parts.waiting import SYSTEM_PATIENCE_SECONDS, until
@@ -24,19 +23,12 @@ from tests.parts.waiting import SYSTEM_PATIENCE_SECONDS, until
 # It has no types; it is installed with the evaluation database.
 psutil: Final[Any] = importlib.import_module("psutil")
 
-_PORTS: Final = range(10_000, 18_000)
-
 Said = subprocess.CompletedProcess[str]
 
 
 def free_port() -> int:
     """Return a free port whose following ports, which `dev` uses, are free too."""
-    while True:
-        port = random.choice(_PORTS)
-        with contextlib.suppress(OSError):
-            for number in (port, *range(port + 1000, port + 1005)):
-                socket.create_server(("127.0.0.1", number)).close()
-            return port
+    return ports.free_port(ports.DEV_DISTANCES)
 
 
 @dataclass

@@ -25,6 +25,7 @@ LONGEST_FIRST: Final = (
     "/attacks/",
     "/monitoring/",
     "/conformance/test_every_fuzz",
+    "/conformance/test_every_way",
     "/unit/consumers/inventory/test_order_of_arrival",
     "/ledger/test_operations_file",
     "/plain/test_same_rows",
@@ -65,7 +66,7 @@ LONGEST_FIRST: Final = (
 )
 """Parts of the paths of files whose tests compute or wait for long."""
 
-SPREAD: Final = ("/conformance/test_every_fuzz",)
+SPREAD: Final = ("/conformance/test_every_fuzz", "/conformance/test_every_way")
 """Parts of the paths of files whose tests run on any worker: one worker would need minutes."""
 
 REPEATING: Final = (

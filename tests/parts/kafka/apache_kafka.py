@@ -6,10 +6,8 @@ freeze it or restart it under load and find what was acknowledged again.
 
 import base64
 import logging
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -23,13 +21,11 @@ from tests.parts.folders import server_folder
 from tests.parts.kafka.libraries import libraries
 from tests.parts.kafka.prepared import Prepared, prepared
 from tests.parts.leash import Leash
+from tests.parts.ports import free_port
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _TAIL_LINES: Final = 30
-# below what Linux and macOS hand out to outgoing connections: while the broker is away, no
-# client's attempt to reach it can take its port
-_PORTS: Final = range(20_000, 30_000)
 
 _PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -75,7 +71,8 @@ class ApacheKafka:
         A node that `joins` another one is the second broker of its cluster, and no controller.
         """
         self._directory = server_folder("kafka")
-        self._port, self._controller = _free_ports()
+        # While the broker is away, no client's attempt to reach it can take its port.
+        self._port, self._controller = free_port(), free_port()
         self.properties = properties or {}
         self._cluster = {"cluster_id": _uuid()}
         if joins is not None:
@@ -256,17 +253,3 @@ def _answers(bootstrap: str) -> bool:
         return bool(client.list_topics(timeout=2).brokers)
     except KafkaException:
         return False
-
-
-def _free_ports() -> tuple[int, int]:
-    free = (port for port in random.SystemRandom().sample(_PORTS, 1000) if _is_free(port))
-    return next(free), next(free)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

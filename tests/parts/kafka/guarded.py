@@ -1,11 +1,11 @@
 """An Apache Kafka where a user signs in with a password, and may be denied rights."""
 
-import socket
 from typing import Any, Final
 
 from confluent_kafka import admin
 
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.ports import free_port
 
 USER: Final = "edge"
 
@@ -26,8 +26,7 @@ class Guarded:
     def __init__(self, mechanism: str, properties: dict[str, str] | None = None) -> None:
         """Choose ports; start it with `start`. `properties` are added to the node's own."""
         self.mechanism = mechanism
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            self.bootstrap = f"127.0.0.1:{taken.getsockname()[1]}"
+        self.bootstrap = f"127.0.0.1:{free_port()}"
         both = f"PLAINTEXT://127.0.0.1:{{port}},SASL_PLAINTEXT://{self.bootstrap}"
         names = ("CONTROLLER", "PLAINTEXT", "SASL_PLAINTEXT")
         self.node = ApacheKafka(

@@ -16,8 +16,9 @@ from tests.parts.monitoring.gateways import Gateways, gateways
 from tests.parts.monitoring.hurried import hurried_configuration, hurried_rules
 from tests.parts.monitoring.prometheus import Prometheus, prometheus
 from tests.parts.monitoring.questions import read_rules, rule_files
-from tests.parts.monitoring.system import JOBS, System, free_ports, system
+from tests.parts.monitoring.system import JOBS, System, system
 from tests.parts.monitoring.yesterday import remember
+from tests.parts.ports import free_port
 
 FACTOR: Final = 60.0
 """A minute of the rules is a second of the run."""
@@ -54,7 +55,7 @@ def live(folder: Path, database_url: str) -> Iterator[Live]:
         system(folder, kafka, database_url, faults.CONFIGURATION) as running,
         gateways(running) as played,
     ):
-        port = free_ports(["prometheus"])["prometheus"]
+        port = free_port()
         configure(folder, running, JOBS)
         remember(folder, time.time(), FACTOR)
         usual = [name for name in played.endpoints if name not in _UNUSUAL]

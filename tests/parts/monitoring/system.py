@@ -1,10 +1,8 @@
 """The whole system as processes of their own: what an operator starts, with what he writes."""
 
 import contextlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from router.providers import examples
 from tests.parts.dev_process import Place
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
+from tests.parts.ports import free_ports
 from tests.parts.waiting import until
 
 CONSUMERS: Final = ("ledger", "inventory", "notifications")
@@ -37,7 +36,6 @@ JOBS: Final[Mapping[str, Sequence[str]]] = {
     "payrouter-consumer": CONSUMERS,
     "payrouter-exporter": ("exporter",),
 }
-_PORTS: Final = range(10_000, 18_000)
 
 
 @dataclass
@@ -108,17 +106,6 @@ class System:
         ):
             return bool(response.status == 200)
         return False
-
-
-def free_ports(names: Sequence[str]) -> dict[str, int]:
-    """Choose a free port for each name, below those of outgoing connections."""
-    chosen: dict[str, int] = {}
-    for port in random.sample(_PORTS, len(_PORTS)):
-        if len(chosen) == len(names):
-            break
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            chosen[names[len(chosen)]] = port
-    return chosen
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ from consumers.runtime.settings import ConsumerSettings, ConsumerTiming, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
 from router.telemetry.logs import configure_logging
-from router.telemetry.management import listen
 from tests.parts.connections import connection_to
+from tests.parts.ports import free_port
 from tests.parts.runtime.counting import count, service
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running, running
@@ -73,8 +73,7 @@ async def child(
     feed: Feed, order: Mapping[str, object] | None = None, **tuning: object
 ) -> AsyncIterator[Running]:
     """Run a counting consumer of a feed in a separate process, which ends with the block."""
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = feed.settings(management_port=port, **tuning)
     given = Order.model_validate(
         {

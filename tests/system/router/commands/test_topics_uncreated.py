@@ -24,7 +24,7 @@ from tests.parts.edge.blockatm_requests import payment_webhook
 from tests.parts.edge.edge_server import SECRET
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
-from tests.parts.monitoring.system import free_ports
+from tests.parts.ports import free_ports
 from tests.parts.waiting import eventually, until
 
 GENUINE = payment_webhook()

@@ -19,10 +19,10 @@ from consumers.runtime.exporter.rounds import END_SECONDS
 from consumers.runtime.progress.survey import SurveyLimits
 from consumers.runtime.service import Measure
 from consumers.runtime.store.migrate import upgrade
-from router.telemetry.management import listen
 from tests.parts.brokers import Broker
 from tests.parts.databases import OwnPostgres, own_postgres
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.ports import free_port
 from tests.parts.runtime.counting import SERVICE, numbered
 from tests.parts.runtime.exporting import OFTEN, Exported, exporting
 from tests.parts.runtime.members import Feed, feeding
@@ -171,8 +171,7 @@ async def test_exporter_watches_given_consumers_and_stops_despite_frozen_sources
     url = postgres.start()
     engine = create_async_engine(url)
     await engine.dispose()
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "payrouter.toml").write_text(
         f'[kafka]\nbootstrap_servers = "{own_kafka.bootstrap}"\n[database]\nurl = "{url}"\n'
         f"[exporter]\nmanagement_port = {port}\nevery_seconds = 0.1\n"

@@ -19,9 +19,9 @@ from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
-from router.telemetry.management import listen
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.edge.edge_server import FOR_EVER
+from tests.parts.ports import free_port
 from tests.parts.runtime.counting import numbered, written
 from tests.parts.runtime.members import ROOM
 from tests.parts.runtime.running import Running, running
@@ -42,8 +42,7 @@ class Surroundings:
     @contextlib.asynccontextmanager
     async def consumer(self) -> AsyncIterator[Running]:
         """Start `payrouter consume ledger`, and end it with the block."""
-        with listen("127.0.0.1", 0) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         environment = {
             **os.environ,
             "PAYROUTER_DATABASE__URL": self.url,
