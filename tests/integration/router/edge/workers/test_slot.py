@@ -88,7 +88,9 @@ async def test_a_process_that_does_not_stop_is_killed() -> None:
 
 async def test_first_process_that_refuses_its_configuration_fails_with_its_problems() -> None:
     failed = asyncio.Event()
-    trial = _slot(SlotLimits(1), failed.set, tls_certificate="/nowhere", tls_key="/nowhere")
+    trial = _slot(
+        SlotLimits(PATIENCE_SECONDS), failed.set, tls_certificate="/nowhere", tls_key="/nowhere"
+    )
 
     await trial.slot.keep()
 
@@ -102,7 +104,7 @@ async def test_first_process_that_refuses_its_configuration_fails_with_its_probl
 async def test_first_process_that_cannot_be_started_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.edge.workers.slot.sys.executable", "/nowhere/python")
     failed = asyncio.Event()
-    trial = _slot(SlotLimits(1), failed.set)
+    trial = _slot(SlotLimits(PATIENCE_SECONDS), failed.set)
 
     await trial.slot.keep()
 
@@ -114,7 +116,7 @@ async def test_first_process_that_cannot_be_started_fails(monkeypatch: pytest.Mo
 async def test_processes_that_end_early_again_are_replaced_after_a_pause() -> None:
     pauses = {"first_pause_seconds": 600.0, "longest_pause_seconds": 600.0}
     # However long the start takes, the process ends early.
-    limits = SlotLimits(stop_seconds=5, long_life_seconds=3600, **pauses)
+    limits = SlotLimits(stop_seconds=PATIENCE_SECONDS, long_life_seconds=3600, **pauses)
     trial = _slot(limits, lambda: None)
     address = "127.0.0.1", trial.slot.plan.port
     with capture_logs() as lines:
