@@ -28,7 +28,7 @@ Said = subprocess.CompletedProcess[str]
 
 def free_port() -> int:
     """Return a free port whose following ports, which `dev` uses, are free too."""
-    return ports.free_port(ports.DISTANCES)
+    return ports.free_port(ports.DEV_DISTANCES)
 
 
 @dataclass

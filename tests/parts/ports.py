@@ -1,7 +1,7 @@
 """Ports for the processes that a test starts.
 
-They are below the ports of outgoing connections, and each process of the tests has a separate
-block: no other process takes a port between the moment it is chosen and the moment it is bound.
+They are below the ports of outgoing connections, and each process that runs tests has a separate
+block: no other takes a port between the moment it is chosen and the moment it is bound.
 """
 
 import contextlib
@@ -17,21 +17,21 @@ from typing import Final
 
 _BLOCK: Final = 40
 _CHOSEN: Final = 36
-"""Ports of a block, and those that are chosen: those that go with the last one are in it, too."""
+"""Ports of a block, and those that are chosen: the other ports of the last one are in it, too."""
 
 _FIRST: Final = [
     port for thousand in range(10_000, 18_000, 2_000) for port in range(thousand, thousand + 1_000)
 ]
 """Ports to choose from; those 1,000 above belong to them, for programs that use several."""
 
-DISTANCES: Final = range(1_000, 1_005)
-"""Distances of the ports that `payrouter dev` uses along with the one it is given."""
+DEV_DISTANCES: Final = range(1_000, 1_005)
+"""Distances of the other ports of `payrouter dev` from the one it is given."""
 
 
-def free_port(along_with: Sequence[int] = ()) -> int:
-    """Return a port that is free, and so are those at the distances `along_with` from it."""
+def free_port(distances: Sequence[int] = ()) -> int:
+    """Return a port that is free, as are those at these distances from it."""
     for port in itertools.islice(_own(), _CHOSEN):
-        if all(_is_free(port + distance) for distance in (0, *along_with)):
+        if all(_is_free(port + distance) for distance in (0, *distances)):
             return port
     message = f"no free port among the {_CHOSEN} of this process"
     raise RuntimeError(message)

@@ -55,6 +55,10 @@ class Exported:
         """Return how many rounds of a source have failed."""
         return self.value("payrouter_exporter_failures_total", source=source)
 
+    def last_success(self, source: str) -> float:
+        """Return when a round of a source last succeeded."""
+        return self.value("payrouter_exporter_last_success_timestamp_seconds", source=source)
+
     def topics(self, name: str) -> set[str]:
         """Return the topics that a metric has series for."""
         return {

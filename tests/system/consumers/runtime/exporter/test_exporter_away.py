@@ -40,7 +40,7 @@ def _collected() -> Iterator[None]:
     gc.collect()
 
 
-IMPATIENT = replace(OFTEN, deadline_seconds=2.0, survey=SurveyLimits(answer_seconds=1.0))
+IMPATIENT = replace(OFTEN, deadline_seconds=5.0, survey=SurveyLimits(answer_seconds=2.5))
 
 
 @pytest.fixture
@@ -105,9 +105,11 @@ async def test_absent_database_affects_only_its_own_values(
         await feed.send(map(numbered, range(3, 5)))
         await eventually(lambda: exported.passed("applied") == 5, "the neighbour's progress")
         await eventually(lambda: exported.in_flight == 0, "nothing in flight of it")
-        # A busy broker may fail a round too; finally only the other's store fails.
         await exported.fails("other")
-        await eventually(lambda: exported.failures("counting") == 0, "no failure of the neighbour")
+        read = exported.last_success("counting")
+        await eventually(lambda: exported.last_success("counting") > read, "the neighbour is read")
+        # However long a round of the other's store takes, it costs the neighbour none.
+        assert exported.failures("counting") == 0
         assert await _looked_at_often(exported) == {5}
         assert exported.process.alive().good
         postgres.start() if how == "killed" else postgres.resume()
