@@ -46,6 +46,7 @@ class GivenBack(Struct, frozen=True):
         return self.everything or any(self.amounts.values())
 
 
+_NOTHING_RECEIVED: Final = ReceivedMoney({}, frozenset())
 NOTHING_BACK: Final = GivenBack({}, everything=False)
 
 
@@ -55,6 +56,8 @@ def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
     Of totals in several currencies only the one reported first counts: they are the same money.
     """
     entries = _entries(facts, TransferKind.RECEIVED, sources)
+    if not entries:
+        return _NOTHING_RECEIVED
     totals = sorted((each.first, key.currency) for key, each in entries if _is_total(key))
     first = totals[0][1] if totals else ""
     aside = [(key, each) for key, each in entries if _is_total(key) and key.currency != first]
@@ -154,6 +157,9 @@ def _sums(entries: Sequence[_Entry]) -> dict[str, Decimal]:
     """Return by currency the larger of the total and the sum over all movements."""
     if not entries:
         return {}
+    if len(entries) == 1:
+        ((key, only),) = entries
+        return {} if only.amount is None else {key.currency: only.amount}
     highest: dict[tuple[str, str], Decimal] = {}
     for key, each in entries:
         if each.amount is not None:

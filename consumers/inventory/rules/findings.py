@@ -39,11 +39,13 @@ def _of_payment(
         return cases.CHANGED_SINCE_DECISION if changed else None
     if order.cancelled_at is not None:
         return cases.CANCELLED_WITH_MONEY if judgement.with_money else None
-    return _of_answer(judgement, waits=not is_over(order, judgement, policy, now))
+    return _of_answer(order, judgement, policy, now)
 
 
-def _of_answer(judgement: Judgement, *, waits: bool) -> CaseKind | None:
-    """Return the kind for an order without decision; `waits` until it expires."""
+def _of_answer(
+    order: OrderState, judgement: Judgement, policy: Policy, now: datetime
+) -> CaseKind | None:
+    """Return the kind for an order without decision."""
     if judgement.answer is PaidAnswer.YES:
         return cases.PAID_TWICE if judgement.twice else None
     if judgement.before_reversals is PaidAnswer.YES:
@@ -52,8 +54,10 @@ def _of_answer(judgement: Judgement, *, waits: bool) -> CaseKind | None:
         return cases.OVERPAID
     if judgement.answer is PaidAnswer.CANNOT_COMPARE:
         return cases.CANNOT_COMPARE
-    settled = judgement.given_back or (judgement.open and waits)
-    return cases.PAID_TOO_LITTLE if judgement.with_money and not settled else None
+    if not judgement.with_money or judgement.given_back:
+        return None
+    waits = judgement.open and not is_over(order, judgement, policy, now)
+    return None if waits else cases.PAID_TOO_LITTLE
 
 
 def _given_back(order: OrderState, judgement: Judgement) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.wants import Want, Wish, wanted
 from consumers.inventory.state.order_state import OrderState
 from consumers.inventory.state.orders import Note, OrderChange, follow
-from consumers.inventory.state.payments import Payment, absorb, clues_of, new_payment
+from consumers.inventory.state.payments import Payment, absorb, clues_of, payment_of
 from consumers.inventory.state.placed import content_text, lines_of, repeats, with_conflict
 from consumers.inventory.state.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.state.review import case_notes, payment_facts, payment_notes, reviewed
@@ -157,7 +157,7 @@ class BatchState:
             self._note(cause, self.orders[number], attached, found)
 
     def _pay(self, cause: ChangeCause, event: Event) -> bool:
-        known = self.payments[new_payment(event).id]
+        known = self.payments[payment_of(event)]
         now = absorb(known, event)
         number = known.order_id or self._order_for(event)
         now = replace(now, order_id=number)

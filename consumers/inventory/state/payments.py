@@ -83,10 +83,15 @@ def clues_of(account: str, reference: str | None, address: str | None) -> tuple[
     return tuple(clue_id(account, kind, text) for kind, text in texts if text is not None)
 
 
+def payment_of(event: Event) -> UUID:
+    """Return the id of the payment an event is about."""
+    return payment_id(event.account, event.gateway, event.provider_reference, event.reference)
+
+
 def new_payment(event: Event) -> Payment:
     """Return the payment an event is about, before any event is applied, without clues."""
     return Payment(
-        id=payment_id(event.account, event.gateway, event.provider_reference, event.reference),
+        id=payment_of(event),
         account=event.account,
         provider=event.gateway,
         provider_reference=event.provider_reference,
