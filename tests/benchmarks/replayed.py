@@ -79,9 +79,9 @@ async def empty(connection: Any, names: Sequence[str]) -> None:  # noqa: ANN401 
 
 
 async def replay(connection: Any, batches: Sequence[Sequence[Statement]]) -> None:  # noqa: ANN401 - as above
-    """Send the statements of batches again, to the tables as they were before them.
+    """Send the statements of batches again, to tables without the rows of the batches.
 
-    The lock of the fences is sent through SQLAlchemy, which the recording does not hear.
+    The lock of the fences is sent through SQLAlchemy, and is not a part of the recording.
     """
     for statements in batches:
         async with connection.transaction():
