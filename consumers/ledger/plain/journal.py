@@ -18,7 +18,7 @@ from consumers.ledger.writing.journal import (
     recorded_row,
 )
 from consumers.runtime.service import Driver
-from consumers.runtime.store.statements import columns_of, insertion
+from consumers.runtime.store.statements import addition, columns_of, insertion, whole_rows
 
 _ACCOUNT: Final = tuple(ACCOUNT.c.keys())
 _EVIDENCE: Final = tuple(EVIDENCE.c.keys())
@@ -32,9 +32,9 @@ async def record(driver: Driver, entries: Sequence[Entry]) -> None:
     ordered = sorted(entries, key=attrgetter("event.id.int"))
     evidence = [evidence_of(entry.event) for entry in ordered]
     rows = [recorded_row(entry, own) for entry, own in zip(ordered, evidence, strict=True)]
-    await driver.fetch(insertion(EVENT, RECORDED), *columns_of(rows))
+    await driver.fetch(addition(EVENT, RECORDED), whole_rows(EVENT, RECORDED, rows))
     kept = [(entry.event.id, *own) for entry, own in zip(ordered, evidence, strict=True)]
-    await driver.fetch(insertion(EVIDENCE, _EVIDENCE), *columns_of(kept))
+    await driver.fetch(addition(EVIDENCE, _EVIDENCE), whole_rows(EVIDENCE, _EVIDENCE, kept))
 
 
 async def open_transactions(driver: Driver, entries: Sequence[Entry]) -> Sequence[PostedEntry]:
@@ -43,7 +43,8 @@ async def open_transactions(driver: Driver, entries: Sequence[Entry]) -> Sequenc
     if not posting:
         return []
     rows = await driver.fetch(
-        insertion(TRANSACTION, DATED, _POSTED), *columns_of(map(dated_row, posting))
+        addition(TRANSACTION, DATED, _POSTED),
+        whole_rows(TRANSACTION, DATED, map(dated_row, posting)),
     )
     return [
         PostedEntry(row["id"], row["posted_at"], entry)
@@ -59,4 +60,4 @@ async def post(driver: Driver, posted: Sequence[PostedEntry]) -> None:
     adding = insertion(ACCOUNT, _ACCOUNT, "ON CONFLICT DO NOTHING")
     await driver.fetch(adding, *columns_of(account_rows(accounts)))
     rows = posting_rows(posted, accounts)
-    await driver.fetch(insertion(POSTING, _POSTING), *columns_of(rows))
+    await driver.fetch(addition(POSTING, _POSTING), whole_rows(POSTING, _POSTING, rows))

@@ -21,7 +21,15 @@ from consumers.ledger.writing.positions import (
     row_of,
 )
 from consumers.runtime.service import Driver
-from consumers.runtime.store.statements import change, columns_of, full_name, given, insertion
+from consumers.runtime.store.statements import (
+    addition,
+    change,
+    columns_of,
+    full_name,
+    given,
+    insertion,
+    whole_rows,
+)
 
 _DESCRIBED: Final = tuple(each.name for each in DESCRIBED)
 _CHANGING: Final = ("reference", "status", "rank", "claimed", "facts", "cases")
@@ -72,7 +80,9 @@ async def write(driver: Driver, changed: Sequence[KeptPosition]) -> None:
     new = [row_of(each) for each in changed if not each.is_stored]
     rows = sorted(new, key=attrgetter("id.int"))
     if rows:
-        await driver.fetch(insertion(POSITION, PositionRow._fields), *columns_of(map(_text, rows)))
+        names = PositionRow._fields
+        texts = map(_text, rows)
+        await driver.fetch(addition(POSITION, names), whole_rows(POSITION, names, texts))
     known = [_text(row_of(each)) for each in changed if each.is_stored]
     if known:
         statement = change(POSITION, "id", _CHANGING, ", updated_at = now()")

@@ -7,7 +7,7 @@ from consumers.notifications.contacts import Contact, OrderKey
 from consumers.notifications.rules import ORDER_PAID
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE
 from consumers.runtime.service import Driver
-from consumers.runtime.store.statements import columns_of, full_name, given, insertion
+from consumers.runtime.store.statements import addition, columns_of, full_name, given, whole_rows
 
 _KEY: Final = ("account", "reference")
 _CONTACT: Final = Contact.__struct_fields__
@@ -38,7 +38,8 @@ async def write(
     """
     new = [(*key, *_values(after[key])) for key in sorted(after) if key not in known]
     if new:
-        await driver.fetch(insertion(CUSTOMER, (*_KEY, *_CONTACT)), *columns_of(new))
+        names = (*_KEY, *_CONTACT)
+        await driver.fetch(addition(CUSTOMER, names), whole_rows(CUSTOMER, names, new))
     changed = [(*key, *_values(after[key])) for key in known if after[key] != known[key]]
     if changed:
         values = ", ".join(f"{name} = given.{name}" for name in _CONTACT)

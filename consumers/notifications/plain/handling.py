@@ -30,7 +30,7 @@ from consumers.notifications.tables import CHANGE, MESSAGE
 from consumers.notifications.writing import RECORDED, NewMessage, changed_row, order_row
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Driver
-from consumers.runtime.store.statements import columns_of, insertion
+from consumers.runtime.store.statements import addition, whole_rows
 from router.contract.order import Order
 
 _MESSAGE: Final = NewMessage.__struct_fields__
@@ -55,7 +55,8 @@ class PlainNotificationHandler:
         writer = MessageWriter(self.options, known, datetime.now(UTC))
         messages = writer.write(changes)
         if messages:
-            await driver.fetch(insertion(MESSAGE, _MESSAGE), *columns_of(map(astuple, messages)))
+            rows = whole_rows(MESSAGE, _MESSAGE, map(astuple, messages))
+            await driver.fetch(addition(MESSAGE, _MESSAGE), rows)
         outcomes = {change.cause.id: change.outcome for change in changes}
         outcomes |= dict.fromkeys((each.id for each in arrived.orders), Fate.APPLIED)
         return [outcomes.get(event.id, Fate.STALE) for event in events]
@@ -98,4 +99,4 @@ async def _record(
     rows = [*map(order_row, orders), *map(changed_row, changes)]
     if rows:
         ordered = sorted(rows, key=itemgetter(0))
-        await driver.fetch(insertion(CHANGE, RECORDED), *columns_of(ordered))
+        await driver.fetch(addition(CHANGE, RECORDED), whole_rows(CHANGE, RECORDED, ordered))

@@ -10,7 +10,14 @@ from msgspec.structs import astuple
 from consumers.notifications.changes.subjects import Subject, SubjectMovement
 from consumers.notifications.tables import MOVEMENT, SUBJECT
 from consumers.runtime.service import Driver
-from consumers.runtime.store.statements import change, columns_of, full_name, insertion
+from consumers.runtime.store.statements import (
+    addition,
+    change,
+    columns_of,
+    full_name,
+    insertion,
+    whole_rows,
+)
 
 _SUBJECT: Final = Subject.__struct_fields__
 _MOVEMENT: Final = SubjectMovement.__struct_fields__
@@ -49,7 +56,7 @@ async def write(driver: Driver, known: Mapping[UUID, Subject], after: Iterable[S
     ordered = sorted(after, key=attrgetter("id.int"))
     new = [astuple(each) for each in ordered if each.id not in known]
     if new:
-        await driver.fetch(insertion(SUBJECT, _SUBJECT), *columns_of(new))
+        await driver.fetch(addition(SUBJECT, _SUBJECT), whole_rows(SUBJECT, _SUBJECT, new))
     changed = [each for each in ordered if each.id in known and each != known[each.id]]
     if changed:
         statement = change(SUBJECT, "id", _CHANGING, ", updated_at = now()")

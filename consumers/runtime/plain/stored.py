@@ -7,7 +7,7 @@ from consumers.runtime.apply.held import headers_text, lane
 from consumers.runtime.apply.offsets import Counts, Fence, contradicting, first_of_each
 from consumers.runtime.records import Decoded
 from consumers.runtime.service import Driver, NotPlain
-from consumers.runtime.store.statements import columns_of, full_name, insertion
+from consumers.runtime.store.statements import addition, columns_of, full_name, whole_rows
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
 from router.contract.outcome import OutcomeEvent, OutcomeFacts
 from router.contract.wire import encode_outcome
@@ -64,7 +64,7 @@ async def claim(driver: Driver, tables: RuntimeTables, batch: Sequence[Decoded])
     claimed = {
         row["event_id"]
         for row in await driver.fetch(
-            insertion(tables.seen_event, _SEEN, _SKIPPED), *columns_of(rows)
+            addition(tables.seen_event, _SEEN, _SKIPPED), whole_rows(tables.seen_event, _SEEN, rows)
         )
     }
     new = sorted(index for key, index in first.items() if key in claimed)
@@ -102,8 +102,8 @@ async def publish_plainly(
         return
     records = [encode_outcome(each, topic) for each in outcomes]
     rows = [(each.topic, each.key, each.value, headers_text(each.headers)) for each in records]
-    statement = insertion(RuntimeTables.of(schema).outbox, _SENT)
-    await driver.fetch(statement, *columns_of(rows))
+    box = RuntimeTables.of(schema).outbox
+    await driver.fetch(addition(box, _SENT), whole_rows(box, _SENT, rows))
 
 
 async def move_fences(

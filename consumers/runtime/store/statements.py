@@ -5,6 +5,7 @@ They are those of `arrays`, without the time that SQLAlchemy takes for each of t
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import JSON, Column, Dialect, Table
@@ -21,6 +22,32 @@ def insertion(table: Table, names: tuple[str, ...], more: str = "") -> str:
     values = ", ".join(_stored(table.c[name]) for name in names)
     rows = f"{given(table, names)} ORDER BY place"
     return f"INSERT INTO {full_name(table)} ({columns}) SELECT {values} FROM {rows} {more}"  # noqa: S608 - names of columns
+
+
+@cache
+def addition(table: Table, names: tuple[str, ...], more: str = "") -> str:
+    """Return a statement that inserts rows with these columns, in their order, like `insertion`.
+
+    Its one value is an array of `whole_rows`. The driver writes that, and PostgreSQL reads it, in
+    about half the time that one array per column takes.
+    """
+    columns = ", ".join(map(quoted, names))
+    every = ", ".join(map(quoted, [*table.c.keys(), "place"]))
+    rows = f"unnest($1::{full_name(table)}[]) WITH ORDINALITY AS given ({every}) ORDER BY place"
+    return f"INSERT INTO {full_name(table)} ({columns}) SELECT {columns} FROM {rows} {more}"  # noqa: S608 - names of columns
+
+
+def whole_rows(
+    table: Table, names: Sequence[str], rows: Iterable[Sequence[object]]
+) -> list[tuple[object, ...]]:
+    """Return rows of these columns with all columns of the table, in its order: others are null.
+
+    A migration adds columns in the order of the table: a test compares them.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    every = [each.name for each in table.c]
+    all_of = itemgetter(*(places.get(name, len(names)) for name in every))
+    return [all_of((*row, None)) for row in rows]
 
 
 @cache
