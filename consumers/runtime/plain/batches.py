@@ -20,6 +20,7 @@ from consumers.runtime.apply.plan import counts_of
 from consumers.runtime.apply.process import BatchResult, checked_fates, received_at
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.fate import Fate
+from consumers.runtime.plain.columns import misplaced
 from consumers.runtime.plain.stored import claim, move_fences, require_calm
 from consumers.runtime.records import Arrived, Decoded, Partition
 from consumers.runtime.service import Driver, NotPlain, PlainHandler
@@ -36,6 +37,7 @@ class PlainBatches:
         self._handler = handler
         self._log = log or get_log("consumer")
         self._failed = False
+        self._misplaced: Sequence[str] | None = None
 
     async def apply(
         self, batch: Sequence[Arrived], expected: Mapping[Partition, Fence]
@@ -74,6 +76,7 @@ class PlainBatches:
         fences = await lock_fences(connection, tables, cluster_id, expected)
         _require_unmoved(batch, fences, expected)
         driver = await driver_of(connection)
+        await self._require_places(driver)
         await require_calm(driver, tables, batch)
         new = await claim(driver, tables, batch)
         fates = [Fate.DUPLICATE] * len(batch)
@@ -85,6 +88,16 @@ class PlainBatches:
         moves = _moves(batch, fates, fences)
         await move_fences(driver, tables, cluster_id, moves)
         return _result(batch, fates, {**fences, **{to.partition: to for _, to, _ in moves}})
+
+    async def _require_places(self, driver: Driver) -> None:
+        """Raise NotPlain, and log it once, if columns are elsewhere than in the code."""
+        if self._misplaced is None:
+            self._misplaced = await misplaced(driver, self._stored.service)
+            if self._misplaced:
+                self._log.warning("plain_batches_off", tables=self._misplaced)
+        if self._misplaced:
+            message = "columns of a table are in another order than in the code"
+            raise NotPlain(message)
 
 
 async def driver_of(connection: AsyncConnection) -> Driver:

@@ -7,7 +7,13 @@ from consumers.runtime.apply.held import headers_text, lane
 from consumers.runtime.apply.offsets import Counts, Fence, contradicting, first_of_each
 from consumers.runtime.records import Decoded
 from consumers.runtime.service import Driver, NotPlain
-from consumers.runtime.store.statements import addition, columns_of, full_name, whole_rows
+from consumers.runtime.store.statements import (
+    addition,
+    columns_of,
+    full_name,
+    insertion,
+    whole_rows,
+)
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
 from router.contract.outcome import OutcomeEvent, OutcomeFacts
 from router.contract.wire import encode_outcome
@@ -102,8 +108,9 @@ async def publish_plainly(
         return
     records = [encode_outcome(each, topic) for each in outcomes]
     rows = [(each.topic, each.key, each.value, headers_text(each.headers)) for each in records]
-    box = RuntimeTables.of(schema).outbox
-    await driver.fetch(addition(box, _SENT), whole_rows(box, _SENT, rows))
+    # Also called in the general way, which does not depend on the order of the columns.
+    statement = insertion(RuntimeTables.of(schema).outbox, _SENT)
+    await driver.fetch(statement, *columns_of(rows))
 
 
 async def move_fences(

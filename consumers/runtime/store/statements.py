@@ -42,7 +42,7 @@ def whole_rows(
 ) -> list[tuple[object, ...]]:
     """Return rows of these columns with all columns of the table, in its order: others are null.
 
-    A migration adds columns in the order of the table: a test compares them.
+    A plain batch checks before that PostgreSQL has the columns in this order.
     """
     places = {name: place for place, name in enumerate(names)}
     every = [each.name for each in table.c]

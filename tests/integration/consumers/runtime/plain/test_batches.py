@@ -102,6 +102,24 @@ async def test_a_batch_of_repeats_alone_needs_no_handler(counting: AsyncEngine) 
     assert done.outcomes == {(PAYMENT_0, Fate.DUPLICATE): 3}
 
 
+async def test_a_database_with_columns_in_another_order_goes_the_general_way(
+    counting: AsyncEngine,
+) -> None:
+    async with counting.begin() as connection:
+        # The column returns as the last one.
+        for change in ("DROP COLUMN topic", "ADD COLUMN topic text"):
+            await connection.execute(text(f"ALTER TABLE counting.seen_event {change}"))
+    machine, fences = shorter(counting), await begun(counting)
+    with capture_logs() as log:
+        for offset in (0, 3):
+            done = await machine.apply(records(offset, offset + 2), fences)
+            fences = done.fences
+            assert not done.plain
+    off = [line["tables"] for line in log if line["event"] == "plain_batches_off"]
+    assert off == [["counting.seen_event"]]
+    assert sorted(await effects_of(counting)) == sorted(map(id_of, range(6)))
+
+
 async def parked(counting: AsyncEngine) -> Sequence[Arrived]:
     """Park a record; return one behind it."""
     batch = [record(n, numbered(n, reference="A-1")) for n in range(2)]
