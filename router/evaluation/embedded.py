@@ -100,7 +100,7 @@ class EvaluationDatabase:
     def __init__(self, data_dir: Path, deadline_seconds: float = 60.0) -> None:
         """Use `data_dir/postgres`; `deadline_seconds` limits a recovery at the start."""
         self._pgdata = data_dir.expanduser().resolve() / "postgres"
-        # There while the first start has not succeeded: what it leaves is no database.
+        # Exists until the first start has succeeded: what a killed one leaves has to be removed.
         self._unfinished = self._pgdata.with_name("postgres.unfinished")
         self._deadline_seconds = deadline_seconds
         self._server: Any = None
@@ -151,7 +151,7 @@ class EvaluationDatabase:
         """Remove what a first start left that was killed before the server had run."""
         if self._unfinished.exists() and self._pgdata.exists():
             shutil.rmtree(self._pgdata)
-        # A folder with anything in it is not ours to remove.
+        # A folder that has something else in it is never removed.
         if not self._pgdata.exists() or not any(self._pgdata.iterdir()):
             self._unfinished.touch()
 
