@@ -1,8 +1,8 @@
 """Writes the figures into docs/performance.md: `python -m tests.benchmarks.report.page [--check]`.
 
 A table of the page is between `<!-- bench: NAME -->` and `<!-- end -->`; its name is
-that of a sheet, or `machine` for where and when it was measured. A table whose part was not
-measured, or only in the short form, stays.
+that of a sheet or a chart, or `machine` for where and when it was measured. A table whose part was
+not measured, or only in the short form, stays.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.benchmarks.__main__ import STORED
+from tests.benchmarks.report.charts import charts
 from tests.benchmarks.report.sheets import Sheet, sheets
 from tests.parts.source import ROOT
 
@@ -26,6 +27,7 @@ def written(page: str, stored: Mapping[str, Any]) -> str:
     parts = {name: part for name, part in stored["parts"].items() if not part["short"]}
     tables = {name: _table(sheet) for name, sheet in sheets(parts).items()}
     tables["machine"] = _machine(parts)
+    tables |= charts(parts)
 
     def replaced(found: re.Match[str]) -> str:
         table = tables.get(found[2])

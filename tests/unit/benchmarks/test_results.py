@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.check import ratios
+from tests.benchmarks.report.charts import charts
 from tests.benchmarks.report.figures import Figure, rounded
 from tests.benchmarks.report.goals import GOALS
 from tests.benchmarks.report.page import PAGE, names, written
@@ -181,4 +182,12 @@ def test_page_that_was_written_does_not_change_again() -> None:
 
 def test_every_table_of_the_page_is_measured_and_every_measured_table_is_on_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert sorted(names(page)) == sorted([*sheets(_parts()), "machine"])
+    assert sorted(names(page)) == sorted([*sheets(_parts()), *charts(_parts()), "machine"])
+
+
+def test_a_chart_has_a_value_for_each_name() -> None:
+    drawn = charts(_parts())["chart.edge"].splitlines()
+    assert drawn[0] == "```mermaid"
+    assert f'  x-axis "server" ["{EDGE}", "{NO_OP}", "{FASTAPI}"]' in drawn
+    assert "  bar [900.0, 30.0, 450.0]" in drawn
+    assert drawn[-1] == "```"
