@@ -19,7 +19,7 @@ YOURS: Final = "Consumers of other distributions"
 
 _RUN = (tree.DEV, edge_tree.EDGE, tree.CONSUME, tree.EXPORTER, edge_tree.SEND)
 _LOOK = (
-    *(tree.TRACE, tree.OFFSETS, tree.LEDGER, tree.INVENTORY, tree.NOTIFICATIONS),
+    *(tree.DOCTOR, tree.TRACE, tree.OFFSETS, tree.LEDGER, tree.INVENTORY, tree.NOTIFICATIONS),
     *(edge_tree.REFUSED, edge_tree.VERIFY, edge_tree.METRICS),
 )
 _FIX = (tree.CASES, tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, tree.BRAKE, tree.OUTBOX)

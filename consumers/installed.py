@@ -21,9 +21,10 @@ def installed() -> "EntryPoints":
 
 
 def own_names() -> Sequence[str]:
-    """Return the names of the consumers of this distribution: every package but the runtime."""
+    """Return the names of the consumers of this distribution: packages with a service."""
     folders = [Path(path) for path in consumers.__path__]
-    found = {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")}
+    found = {path.parent.name for folder in folders for path in folder.glob("*/service.py")}
+    # The runtime's module declares the type.
     return sorted(found - {"runtime"})
 
 

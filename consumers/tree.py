@@ -25,6 +25,12 @@ EXPORTER: Final = command(
     f"{_PROCESSES}:exporter",
     RUN,
 )
+DOCTOR: Final = command(
+    "doctor",
+    "Check broker, databases, endpoints and configuration before and after a deployment.",
+    "consumers.doctor.commands:doctor",
+    LOOK,
+)
 TRACE: Final = command(
     "trace",
     "Show all that happened to an order, payment, event or transaction.",

@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from consumers.runtime.store.tables import APPENDED, CHANGED
+
 SCHEMA = "inventory"
 """The inventory's own schema."""
 
@@ -55,6 +57,7 @@ STOCK = Table(
     Column("oversold", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("account", "sku", name="stock_account_sku_key"),
     CheckConstraint(WITHIN_STOCK, name="stock_within"),
+    info=CHANGED,
 )
 """An article's stock on hand, and how much of it is reserved or sold."""
 
@@ -80,6 +83,7 @@ ORDERS = Table(
     Index("orders_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("orders_cases", "account", "reference", postgresql_where=text("cases IS NOT NULL")),
     Index("orders_status", "status", "updated_at"),
+    info=CHANGED,
 )
 """One row per order.
 
@@ -98,6 +102,7 @@ LINE = Table(
     Column("oversold", BigInteger, nullable=False),
     CheckConstraint(WITHIN_LINE, name="line_within"),
     Index("line_oversold", "stock_id", postgresql_where=text("oversold > 0")),
+    info=CHANGED,
 )
 """An order's quantity of an article, and how much of it is reserved or sold."""
 
@@ -129,11 +134,13 @@ PAYMENT = Table(
     Index(
         "payment_waiting_address", "account", "address", postgresql_where=text("order_id IS NULL")
     ),
+    info=CHANGED,
 )
 """One row per payment; a payment without an order waits for one.
 
 `facts` has everything reported about it; `status`, `amount`, `currency` and `has_money` are derived
 from that for queries.
+from consumers.runtime.store.tables import APPENDED, CHANGED
 """
 
 CLUE = Table(
@@ -144,6 +151,7 @@ CLUE = Table(
     Column("kind", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+    info=CHANGED,
 )
 """A reference or an address by which payments are recognized, and the order it leads to.
 
@@ -157,6 +165,7 @@ EVENT = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("type", Text, nullable=False),
     Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    info=APPENDED,
 )
 """Every event and order message handled: the permanent key of its effect."""
 
@@ -182,6 +191,7 @@ MOVEMENT = Table(
     ),
     Index("movement_stock", "stock_id", "id"),
     Index("movement_order", "order_id"),
+    info=APPENDED,
 )
 """The change one event made to the stock of one article; the sums equal the rows of `stock`.
 
@@ -204,5 +214,6 @@ HISTORY = Table(
     Index("history_order", "order_id"),
     Index("history_payment", "payment_id"),
     Index("history_trouble", "what", "at", postgresql_where=text("trouble")),
+    info=APPENDED,
 )
 """Every step of an order or a payment, and problems that an operator should look at."""

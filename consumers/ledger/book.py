@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from consumers.ledger.cases import AMOUNT_UNKNOWN
+from consumers.runtime.store.tables import APPENDED, CHANGED
 
 SCHEMA = "ledger"
 """The ledger's own schema."""
@@ -52,6 +53,7 @@ ACCOUNT = Table(
     Column("provider", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("network", Text),
+    info=APPENDED,
 )
 """Ledger accounts; `id` is derived from name and network (see `chart`)."""
 
@@ -83,6 +85,7 @@ EVENT = Table(
     Index("event_reference", "reference"),
     Index("event_provider_reference", "provider_reference"),
     Index("event_tx_hash", "tx_hash"),
+    info=APPENDED,
 )
 """Every handled event; its id is the permanent key of its effect.
 
@@ -98,6 +101,7 @@ EVIDENCE = Table(
     Column("body", Text, nullable=False),
     Column("customer", Text, nullable=False),
     Column("raw", Text),
+    info=APPENDED,
 )
 """The events in full, apart from the journal (see `evidence`)."""
 
@@ -131,6 +135,7 @@ POSITION = Table(
     Index("position_cases", "id", postgresql_where=text(HAS_CASES)),
     Index("position_unreconciled", "id", postgresql_where=text(UNRECONCILED)),
     Index("position_pending", "updated_at", postgresql_where=text(PENDING)),
+    info=CHANGED,
 )
 """One row per payment or payout: the facts from its events so far (see `facts.position`).
 
@@ -145,6 +150,7 @@ MOVEMENT = Table(
     Column("kind", Text, primary_key=True),
     Column("movement", Text, primary_key=True),
     Column("facts", JSONB, nullable=False),
+    info=CHANGED,
 )
 """One row per transfer with an id: a refund, dispute, return or partial payment.
 
@@ -173,6 +179,7 @@ TRANSFER = Table(
     CheckConstraint("reason <> ''", name="transfer_has_reason"),
     Index("transfer_reference", "reference", postgresql_where=text("reference IS NOT NULL")),
     Index("transfer_undoes", "undoes", unique=True, postgresql_where=text("undoes IS NOT NULL")),
+    info=APPENDED,
 )
 """What an operator posted between two accounts of a merchant: who, why, and when it happened.
 
@@ -200,6 +207,7 @@ TRANSACTION = Table(
     ),
     # Rows arrive nearly in this order, so a BRIN index of a few bytes per thousand rows is enough.
     Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
+    info=APPENDED,
 )
 """The change one event or one transfer made to the books; an event without effect has no row.
 
@@ -216,6 +224,7 @@ POSTING = Table(
     Column("amount", Numeric, nullable=False),
     CheckConstraint(POSTABLE, name="posting_amount"),
     Index("posting_account", "account_id", "transaction_id"),
+    info=APPENDED,
 )
 """The lines of a transaction; they sum to zero per currency."""
 
@@ -228,6 +237,7 @@ BALANCE = Table(
     Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("amount", Numeric, nullable=False),
     Column("postings", BigInteger, nullable=False),
+    info=CHANGED,
 )
 """Sum and number of each account's postings of a day, per currency.
 
@@ -242,5 +252,6 @@ JOURNAL_TOTAL = Table(
     Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("transactions", BigInteger, nullable=False),
     Column("postings", BigInteger, nullable=False),
+    info=CHANGED,
 )
 """Number of transactions and postings of a day, in shards like `balance`."""

@@ -26,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 
+from consumers.runtime.store.tables import APPENDED, CHANGED, DELETED_FROM
+
 SCHEMA = "notifications"
 """The consumer's own schema."""
 
@@ -56,6 +58,7 @@ SUBJECT = Table(
     Column("reference", Text),
     Column("facts", Text, nullable=False, server_default="{}"),
     _time("updated_at", nullable=False, server_default=func.now()),
+    info=CHANGED,
 )
 """One payment, payout, subscription or order; `id` is derived from its identity.
 
@@ -71,6 +74,7 @@ MOVEMENT = Table(
     Column("movement", Text, nullable=False),
     Column("facts", Text, nullable=False, server_default="{}"),
     _time("updated_at", nullable=False, server_default=func.now()),
+    info=CHANGED,
 )
 """One transfer of a subject's money, by the gateway's id: a refund, a partial payment.
 
@@ -89,6 +93,7 @@ CUSTOMER = Table(
     Column("currency", Text),
     _time("updated_at", nullable=False, server_default=func.now()),
     Index("customer_updated_at", "updated_at"),
+    info=DELETED_FROM,
 )
 """The customer's contact of an order, and the order's total. Payments and orders both lock its row,
 so neither misses the other.
@@ -112,6 +117,7 @@ CHANGE = Table(
     Index("change_order", "reference", "account"),
     Index("change_provider_reference", "provider_reference"),
     Index("change_tx_hash", "tx_hash"),
+    info=APPENDED,
 )
 """Every handled event, order message and outcome of the inventory, permanently.
 
@@ -154,6 +160,7 @@ MESSAGE = Table(
     Index("message_failed", "failed_at", postgresql_where=text("state = 'failed'")),
     Index("message_created_at", "created_at"),
     Index("message_addressed", "created_at", postgresql_where=text("address IS NOT NULL")),
+    info=CHANGED,
 )
 """Every message, permanently.
 
@@ -164,7 +171,7 @@ of attempts before the last resend, which no longer count. `edition` increases
 when a sent message is sent again.
 """
 
-CHANNEL = Table("channel", METADATA, Column("name", Text, primary_key=True))
+CHANNEL = Table("channel", METADATA, Column("name", Text, primary_key=True), info=CHANGED)
 """One row per channel, locked while a process leases its messages."""
 
 DEPARTURE = Table(
@@ -174,5 +181,6 @@ DEPARTURE = Table(
     Column("channel", Text, nullable=False),
     _time("at", nullable=False, server_default=func.now()),
     Index("departure_recent", "channel", "at"),
+    info=DELETED_FROM,
 )
 """The time of each message sent on a channel in the last minute, for its rate limit."""

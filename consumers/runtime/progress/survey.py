@@ -120,7 +120,7 @@ class LogReader:
     ) -> LogView:
         cluster_id = self.cluster_id
         if cluster_id is None:
-            cluster_id = str((await _tried(clients.admin.describe_cluster))["cluster_id"])
+            cluster_id = str((await tried(clients.admin.describe_cluster))["cluster_id"])
         partitions, hidden = await self._partitions(clients)
         # Fences first, then the ends: a log that ends before its fence must be a different log.
         fences = fences_of(cluster_id)
@@ -143,7 +143,7 @@ class LogReader:
         wanted = {topic for group in self.groups.values() for topic in group.topics}
         listed = {
             topic["topic"]: topic["partitions"]
-            for topic in await _tried(clients.admin.describe_topics)
+            for topic in await tried(clients.admin.describe_topics)
             if topic["topic"] in wanted and not topic["error_code"]
         }
         missing = wanted - listed.keys()
@@ -212,7 +212,7 @@ class LogReader:
     ) -> Mapping[str, _Answer | None]:
         async def answer_of(name: str, group: ConsumerGroup) -> _Answer | None:
             try:
-                return await _tried(partial(ask, group))
+                return await tried(partial(ask, group))
             except (IncompatibleBrokerVersion, NotImplementedError):
                 # The broker does not support the request, such as the evaluation broker.
                 return None
@@ -241,7 +241,7 @@ async def _committed(
     }
 
 
-async def _tried(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+async def tried(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
     """Send a request; retry after a retriable error, such as from the wrong broker."""
     for _ in range(ATTEMPTS - 1):
         try:

@@ -1,8 +1,9 @@
 """The runtime's own tables, one set in the schema of every consumer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +24,19 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+_KEY: Final = "rights"
+_READ: Final = ("SELECT",)
+_ADD: Final = (*_READ, "INSERT")
+
+APPENDED: Final[dict[Any, Any]] = {_KEY: _ADD}
+"""`info` of a table whose rows are inserted and never changed."""
+
+CHANGED: Final[dict[Any, Any]] = {_KEY: (*_ADD, "UPDATE")}
+"""`info` of a table whose rows are inserted and changed, or locked."""
+
+DELETED_FROM: Final[dict[Any, Any]] = {_KEY: (*_ADD, "UPDATE", "DELETE")}
+"""`info` of a table whose rows are deleted, too."""
 
 COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
 """Outcomes of the offsets that the fence has passed; every offset is counted as one of them."""
@@ -80,6 +94,7 @@ def _fence(metadata: MetaData) -> Table:
         CheckConstraint(
             f"{' + '.join(COUNTS)} = next_offset - first_offset", name="fence_counts_every_offset"
         ),
+        info=CHANGED,
     )
 
 
@@ -95,6 +110,7 @@ def _seen_event(metadata: MetaData) -> Table:
         Column("offset", BigInteger),
         Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Index("seen_event_seen_at", "seen_at"),
+        info=DELETED_FROM,
     )
 
 
@@ -133,6 +149,7 @@ def _held(metadata: MetaData) -> Table:
         Index("held_due", "due_at", postgresql_where=text("state = 'parked'")),
         Index("held_dead", "id", postgresql_where=text("state = 'dead'")),
         Index("held_done", "ended_at", postgresql_where=text("state = 'done'")),
+        info=DELETED_FROM,
     )
 
 
@@ -148,6 +165,7 @@ def _outbox(metadata: MetaData) -> Table:
         Column("headers", Text, nullable=False),
         _time("created_at", nullable=False, server_default=func.now()),
         Column("refused", Text),
+        info=DELETED_FROM,
     )
 
 
@@ -163,6 +181,7 @@ def _brake(metadata: MetaData) -> Table:
         Column("streak", Integer, nullable=False, server_default="0"),
         _time("held_since"),
         Column("detail", Text),
+        info=CHANGED,
     )
 
 
@@ -174,6 +193,7 @@ def _memory(metadata: MetaData) -> Table:
         Column("id", SmallInteger, primary_key=True, autoincrement=False),
         _time("pruned_before"),
         CheckConstraint("id = 1", name="memory_is_one_row"),
+        info=CHANGED,
     )
 
 
@@ -187,6 +207,7 @@ def _operation(metadata: MetaData) -> Table:
         Column("who", Text, nullable=False),
         Column("what", Text, nullable=False),
         Column("detail", Text, nullable=False),
+        info=APPENDED,
     )
 
 
@@ -211,8 +232,15 @@ def _case_word(metadata: MetaData) -> Table:
         CheckConstraint("word IN ('closed', 'note', 'reopened')", name="case_word_is_known"),
         CheckConstraint("reason <> ''", name="case_word_has_reason"),
         Index("case_word_subject", "subject", "kind", "digest", "id"),
+        info=APPENDED,
     )
 
 
 def _time(name: str, **options: Any) -> Column[Any]:  # noqa: ANN401 - a column's options
     return Column(name, DateTime(timezone=True), **options)
+
+
+def needed_rights(table: Table) -> Sequence[str]:
+    """Return the rights that a table declares by its `info`; reading and inserting by default."""
+    declared: Sequence[str] = table.info.get(_KEY, _ADD)
+    return declared

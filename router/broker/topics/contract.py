@@ -147,13 +147,18 @@ class Difference:
         """
         return self.endangers and self.what != _SIZE
 
-    def __str__(self) -> str:
-        """Name the topic, the problem and the fix."""
+    @property
+    def problem(self) -> str:
+        """Name the topic and the problem."""
         if self.what == MISSING:
-            return f"there is no topic {self.topic}: {self.action}"
+            return f"there is no topic {self.topic}"
         wanted = readable(self.what, self.wanted) + (" or more" if self.at_least else "")
         found = readable(self.what, self.found)
-        return f"topic {self.topic} has {self.what} {found}, needs {wanted}: {self.action}"
+        return f"topic {self.topic} has {self.what} {found}, needs {wanted}"
+
+    def __str__(self) -> str:
+        """Name the topic, the problem and the fix."""
+        return f"{self.problem}: {self.action}"
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,17 @@ def fitted(unproved: int, places: int, descriptors: int) -> Room:
     return Room(max(1, available - fewer), fewer)
 
 
+def reachable(wanted: int) -> int:
+    """Return how many descriptors this process could have, up to the wanted ones or its limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in {soft, hard}:
+        return wanted
+    return max(soft, min(wanted, hard))
+
+
 def _descriptors(wanted: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft
+    found = reachable(wanted)
+    if soft != resource.RLIM_INFINITY and soft < found:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (found, hard))
+    return found

@@ -85,7 +85,7 @@ EXPECTED = [
     *(
         _expected(f"{command} --help", set(), 160)
         for command in (
-            *("dev", "edge", "consume", "exporter", "send order", "trace"),
+            *("dev", "doctor", "edge", "consume", "exporter", "send order", "trace"),
             *("offsets show", "dlq", "dlq replay", "ledger balance", "inventory orders"),
             *("notifications list", "quarantine replay", "verify", "config show", "topics apply"),
         )
@@ -135,6 +135,16 @@ EXPECTED = [
         },
         1175,
         serving=True,
+    ),
+    _expected(
+        "doctor",  # makes the checks of an edge's start, and of every consumer's
+        {
+            *(*_STORE, *_METADATA, "apprise", "cryptography", "jinja2"),
+            *("router.edge.app", "router.providers"),
+            *(name for name in OURS if name.endswith(".handler")),
+        },
+        1440,
+        status=1,
     ),
     _expected(
         "ledger balance",

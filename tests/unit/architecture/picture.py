@@ -17,7 +17,7 @@ Boxes = Mapping[str, Sequence[str]]
 
 FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
-        "consumers": ["consumers"],
+        "consumers": ["consumers", "consumers.doctor"],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),
         ],

@@ -163,7 +163,14 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.inventory": _CONSUMER,
     "consumers.notifications": (*_CONSUMER, "router.secrets"),
     # the whole command
+    "consumers.doctor": (
+        *(*_FLOOR, *_BROKER, "router.commands", "router.commands.actions"),
+        *("router.configuration", "router.edge", "router.edge.http", "router.errors"),
+        *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store"),
+        *("consumers.runtime.apply", "consumers.runtime.progress", "consumers"),
+    ),
     "consumers": (
+        "consumers.doctor",
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

@@ -1,0 +1,30 @@
+"""`payrouter doctor`."""
+
+import click
+
+from consumers.doctor.results import CheckedArea
+from router.commands.invocation import Invocation, invoked
+from router.terminal.command_tree import example
+from router.terminal.options import json_option
+
+
+@click.command("doctor", epilog=example("doctor", "doctor --only broker --only stores --json"))
+@invoked
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([area.value for area in CheckedArea]),
+    help="Check these areas only, besides the configuration. Repeatable.",
+)
+@json_option
+def doctor(invocation: Invocation, only: tuple[str, ...], *, as_json: bool) -> int:
+    """Check broker, databases, endpoints and configuration before and after a deployment.
+
+    Prints what was checked, and what to do about each warning and failure. Exits with status 1
+    if a check fails, and 2 if the configuration cannot be read. Changes nothing: it writes no
+    record and no row, so it cannot prove that a write succeeds. Rights are those that broker and
+    database report of the users in this configuration.
+    """
+    from consumers.doctor.checks import check_and_show
+
+    return check_and_show(invocation, only or tuple(CheckedArea), as_json=as_json)

@@ -1,0 +1,52 @@
+"""Reads what is checked from the broker: joins no group, creates no topic, writes no record."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+
+from consumers.doctor.broker import BrokerFound, BrokerNeeds
+from consumers.runtime.progress.survey import tried
+from router.broker.adapter.causes import cause_of
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.groups import describe_group
+from router.broker.topics.apply import ApplyMode, apply_topics
+from router.broker.topics.contract import TopicNeed
+from router.broker.topics.ids import describe
+from router.broker.topics.listing import administering
+
+ANSWER_SECONDS = 10.0
+"""For one answer; a broker that takes longer is reported as unreachable."""
+
+
+async def query_broker(
+    kafka: KafkaConnection, topics: Sequence[TopicNeed], needs: BrokerNeeds
+) -> BrokerFound:
+    """Return what the broker reports; raises TopicsUnavailable if it does not answer."""
+    make = partial(make_admin, kafka, request_timeout_ms=int(ANSWER_SECONDS * 1000))
+    async with administering(make, kafka.bootstrap) as admin:
+        cluster = await tried(admin.describe_cluster)
+        may_write = await _may_write(admin, needs)
+        groups = {name: await _group(admin, each) for name, each in needs.groups.items()}
+    report = await apply_topics(make, kafka.bootstrap, topics, ApplyMode.CHECK)
+    return BrokerFound(
+        str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, may_write
+    )
+
+
+async def _may_write(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[str, bool | None]:
+    """Return what the broker reports of the topics that are there."""
+    seen = await describe(admin, needs.written, ANSWER_SECONDS)
+    return {name: topic.may_write for name, topic in seen.items()}
+
+
+async def _group(admin: AIOKafkaAdminClient, group_id: str) -> str | None:
+    try:
+        await tried(partial(describe_group, admin, group_id))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return "this broker does not support it"
+    except KafkaError as error:
+        return cause_of(error)
+    return None

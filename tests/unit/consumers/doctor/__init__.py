@@ -1,0 +1,1 @@
+"""Tests of `payrouter doctor`: how each answer is judged."""

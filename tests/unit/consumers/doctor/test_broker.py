@@ -1,0 +1,142 @@
+"""What the broker reports, and how it is judged."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from consumers.doctor.broker import BrokerFound, BrokerNeeds, judge_broker, judge_remembered
+from consumers.doctor.results import CheckState
+from router.broker.topics.apply import TopicReport, TopicResult, TopicsReport
+from router.broker.topics.contract import PARTITIONS, Difference, Fix
+
+GOOD = TopicReport("payment", TopicResult.THERE, (), (), None)
+NEEDS = BrokerNeeds(
+    cluster_id=None,
+    replication_factor=3,
+    min_insync_replicas=2,
+    groups={"ledger": "payrouter.ledger"},
+    written=["payment"],
+)
+SOUND = BrokerFound(
+    cluster_id="abc",
+    brokers=3,
+    topics=TopicsReport([GOOD]),
+    groups={"ledger": None},
+    may_write={"payment": True},
+)
+
+
+def judged(found: BrokerFound, needs: BrokerNeeds = NEEDS) -> list[tuple[str, str, str]]:
+    """Return state, check and text of what is not well."""
+    return [
+        (each.state.value, each.what, f"{each.found}; {each.remedy}")
+        for each in judge_broker(found, needs)
+        if each.state is not CheckState.OK
+    ]
+
+
+def different(*differences: Difference, unchecked: str | None = None) -> BrokerFound:
+    topic = TopicReport("payment", TopicResult.THERE, (), differences, unchecked)
+    return replace(SOUND, topics=TopicsReport([topic]))
+
+
+def test_a_sound_broker_is_well_in_every_check() -> None:
+    assert [(each.what, each.found) for each in judge_broker(SOUND, NEEDS)] == [
+        ("broker", "reachable, 3 brokers"),
+        ("cluster id", "abc"),
+        ("topics", "1 of 1 are there as needed"),
+        ("WRITE right", "the edge may write to its topics"),
+        ("group of ledger", "payrouter.ledger"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("brokers", "expected"),
+    [
+        (
+            2,
+            (
+                "warn",
+                (
+                    "reachable, 2 brokers, topics.replication_factor is 3; start the other brokers:"
+                    " no topic can be created, and the loss of one more stops us"
+                ),
+            ),
+        ),
+        (
+            1,
+            (
+                "fail",
+                (
+                    "reachable, 1 broker, topics.min_insync_replicas is 2; start the other brokers:"
+                    " no event can be written"
+                ),
+            ),
+        ),
+    ],
+)
+def test_too_few_brokers_are_named(brokers: int, expected: tuple[str, str]) -> None:
+    ((state, what, text),) = judged(replace(SOUND, brokers=brokers))
+    assert what == "broker"
+    assert (state, text) == expected
+
+
+def test_another_cluster_id_is_right_only_after_a_move() -> None:
+    ((state, what, text),) = judged(SOUND, replace(NEEDS, cluster_id="former"))
+    assert (state, what) == ("warn", "cluster id")
+    assert text.startswith("abc, fences use kafka.cluster_id former; right only if ")
+    assert judged(SOUND, replace(NEEDS, cluster_id="abc")) == []
+
+
+@pytest.mark.parametrize(("endangers", "state"), [(True, "fail"), (False, "warn")])
+def test_a_difference_fails_if_an_event_could_be_lost(endangers: bool, state: str) -> None:  # noqa: FBT001 - a table
+    difference = Difference(
+        "payment", "min.insync.replicas", "2", "1", endangers, Fix.ALTER, "run X", at_least=True
+    )
+    text = "topic payment has min.insync.replicas 1, needs 2 or more; run X"
+    assert judged(different(difference)) == [(state, "topic payment", text)]
+
+
+def test_more_partitions_come_with_their_effect() -> None:
+    difference = Difference("payment", PARTITIONS, "12", "3", False, Fix.ALTER, "run X")  # noqa: FBT003 - as elsewhere
+    ((_, _, text),) = judged(different(difference))
+    assert text.endswith("; run X, which moves keys to other partitions")
+
+
+def test_a_topic_that_cannot_be_compared_warns() -> None:
+    ((state, what, text),) = judged(different(unchecked="not shown"))
+    assert (state, what) == ("warn", "topic payment")
+    assert text.startswith("not shown; grant DESCRIBE and DESCRIBE_CONFIGS (docs/runbooks/")
+
+
+@pytest.mark.parametrize(
+    ("may_write", "expected"),
+    [
+        ({"payment": False}, ("fail", "topic payment")),
+        ({"payment": None}, ("warn", "WRITE right")),
+        ({}, ("warn", "WRITE right")),
+    ],
+)
+def test_a_missing_right_to_write_is_named(
+    may_write: dict[str, bool | None], expected: tuple[str, str]
+) -> None:
+    found = replace(SOUND, may_write=may_write)
+    assert [each[:2] for each in judged(found)] == [expected]
+    assert judged(found, replace(NEEDS, written=[])) == []
+
+
+def test_a_group_that_cannot_be_described_fails() -> None:
+    ((state, what, text),) = judged(replace(SOUND, groups={"ledger": "denied"}))
+    assert (state, what) == ("fail", "group of ledger")
+    assert text.startswith("payrouter.ledger cannot be described: denied; grant READ and ")
+
+
+@pytest.mark.parametrize(
+    ("clusters", "warned"), [([], False), (["former", "now"], False), (["former"], True)]
+)
+def test_fences_of_other_clusters_alone_are_named(clusters: Sequence[str], warned: bool) -> None:  # noqa: FBT001 - a table
+    found = list(judge_remembered("now", {"ledger": clusters}))
+    assert [each.found for each in found] == [
+        "ledger has applied records of former, none of now"
+    ] * warned
