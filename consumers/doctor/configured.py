@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumers import discovery
 from consumers.configuration import consumer_settings
-from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
+from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult, has_failed
 from consumers.runtime.configured import Consumer
 from router.broker.connection import KafkaConnection
 from router.commands.actions.configured import load_settings
@@ -53,7 +53,8 @@ def read_configuration(invocation: Invocation) -> Configured:
             results += unreadable(error)
     # With another problem of [kafka], each of them would have the same one.
     consumers = _consumers(invocation, settings, results) if kafka else []
-    results = results or [CONFIGURATION.ok("valid: an edge and consumers start with it")]
+    if not has_failed(results):
+        results.insert(0, CONFIGURATION.ok("valid"))
     return Configured(settings, kafka, gates, consumers, results)
 
 
