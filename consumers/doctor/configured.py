@@ -31,9 +31,9 @@ class Configured:
     results: Sequence[CheckResult]
 
 
-def unreadable(error: ConfigurationError) -> list[CheckResult]:
-    """Return a result for each problem of a configuration that no process can read."""
-    return [CONFIGURATION.fail(line, _REMEDY) for line in error.problems]
+def unreadable(error: ConfigurationError, thing: CheckedThing = CONFIGURATION) -> list[CheckResult]:
+    """Return a result for each problem of a configuration."""
+    return [thing.fail(line, _REMEDY) for line in error.problems]
 
 
 def read_configuration(invocation: Invocation) -> Configured:
@@ -73,7 +73,8 @@ def _consumers(
         try:
             found.append(Consumer(service, consumer_settings(invocation, service)))
         except ConfigurationError as error:
-            results += unreadable(error)
+            thing = CheckedThing(CheckedArea.CONFIGURATION, f"consumer {name}")
+            results += unreadable(error, thing)
     return found
 
 
