@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from router.broker.topics.apply import TopicReport, TopicsReport, moves_keys
+from router.broker.topics.apply import TopicsReport, moves_keys
 from router.broker.topics.contract import Difference
 
 _RIGHTS = "docs/security.md"
@@ -15,8 +15,10 @@ _UNCHECKED = "docs/runbooks/PayrouterTopicsUnchecked.md"
 class BrokerFound:
     """What the broker reported.
 
-    `groups` has by consumer why its group cannot be described, None if it can. `may_write` has
-    by topic whether we may write to it, None if the broker does not report it.
+    `groups` has by consumer why its group cannot be described, None if it can; it is empty if the
+    broker does not support that. `may_write` has
+    by topic of the edge whether we may write to it, None if the broker does not report it;
+    a missing topic is not in it.
     """
 
     cluster_id: str
@@ -44,9 +46,9 @@ def judge_broker(found: BrokerFound, needs: BrokerNeeds) -> Iterator[CheckResult
     yield _number(found.brokers, needs)
     yield _cluster(found.cluster_id, needs.cluster_id)
     yield from _topics(found.topics)
-    yield from _rights(found.may_write, needs.written)
+    yield from _rights(found.may_write)
     for consumer, group_id in needs.groups.items():
-        yield _group(consumer, group_id, found.groups.get(consumer))
+        yield _group(consumer, group_id, found.groups)
 
 
 def broker_away(problem: str) -> CheckResult:
@@ -80,20 +82,19 @@ def _cluster(cluster_id: str, configured: str | None) -> CheckResult:
 
 
 def _topics(report: TopicsReport) -> Iterator[CheckResult]:
-    wrong = [result for topic in report.topics for result in _topic(topic)]
-    good = sum(not (topic.left or topic.unchecked) for topic in report.topics)
+    thing, every = _about("topics"), report.topics
+    good = sum(not (topic.left or topic.unchecked) for topic in every)
     if good:
-        yield _about("topics").ok(f"{good} of {len(report.topics)} are there as needed")
-    yield from wrong
-
-
-def _topic(topic: TopicReport) -> Iterator[CheckResult]:
-    thing = _about(f"topic {topic.name}")
-    for each in topic.left:
+        yield thing.ok(f"{good} of {len(every)} are there as needed")
+    for each in report.left:
         judged = thing.fail if each.endangers else thing.warn
         yield judged(each.problem, _remedy(each))
-    if topic.unchecked:
-        yield thing.warn(topic.unchecked, f"grant DESCRIBE and DESCRIBE_CONFIGS ({_UNCHECKED})")
+    for reason in dict.fromkeys(topic.unchecked for topic in every if topic.unchecked):
+        names = [topic.name for topic in every if topic.unchecked == reason]
+        yield thing.warn(
+            f"{reason} (topics {', '.join(names)})",
+            f"grant DESCRIBE and DESCRIBE_CONFIGS: {_UNCHECKED}",
+        )
 
 
 def _remedy(difference: Difference) -> str:
@@ -102,34 +103,34 @@ def _remedy(difference: Difference) -> str:
     return f"{difference.action}, which moves keys to other partitions"
 
 
-def _rights(
-    may_write: Mapping[str, bool | None], written: Collection[str]
-) -> Iterator[CheckResult]:
+def _rights(may_write: Mapping[str, bool | None]) -> Iterator[CheckResult]:
     thing = _about("WRITE right")
-    denied = sorted(topic for topic in written if may_write.get(topic) is False)
-    for topic in denied:
-        yield _about(f"topic {topic}").fail(
-            "the edge has no right to write to it",
-            f"grant WRITE to the edge's user on it ({_RIGHTS})",
+    for topic in sorted(name for name, granted in may_write.items() if granted is False):
+        yield thing.fail(
+            f"the edge has no right to write to the topic {topic}",
+            f"grant WRITE on it to the edge's user ({_RIGHTS})",
         )
-    unknown = [topic for topic in written if may_write.get(topic) is None]
+    unknown = sorted(name for name, granted in may_write.items() if granted is None)
     if unknown:
         yield thing.warn(
-            f"the broker does not report it for {', '.join(sorted(unknown))}",
-            "send a test delivery, or look at the edge's /readyz",
+            f"the broker does not report it for {', '.join(unknown)}",
+            "look at the edge's /readyz once it runs",
         )
-    elif written and not denied:
-        yield thing.ok("the edge may write to its topics")
+    elif may_write and all(may_write.values()):
+        yield thing.ok(f"the edge may write to its {len(may_write)} topics")
 
 
-def _group(consumer: str, group_id: str, problem: str | None) -> CheckResult:
+def _group(consumer: str, group_id: str, problems: Mapping[str, str | None]) -> CheckResult:
     thing = _about(f"group of {consumer}")
+    if consumer not in problems:
+        return thing.warn(
+            f"this broker cannot describe {group_id}",
+            "look at the consumer's /readyz once it runs",
+        )
+    problem = problems[consumer]
     if problem is None:
         return thing.ok(group_id)
-    return thing.fail(
-        f"{group_id} cannot be described: {problem}",
-        f"grant READ and DESCRIBE on the group to the consumer's user ({_RIGHTS})",
-    )
+    return thing.fail(f"{group_id} cannot be described: {problem}", "then run this again")
 
 
 def judge_remembered(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumers import discovery
 from consumers.configuration import consumer_settings
-from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
+from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult, has_failed
 from consumers.runtime.configured import Consumer
 from router.broker.connection import KafkaConnection
 from router.commands.actions.configured import load_settings
@@ -31,9 +31,9 @@ class Configured:
     results: Sequence[CheckResult]
 
 
-def unreadable(error: ConfigurationError) -> list[CheckResult]:
-    """Return a result for each problem of a configuration that no process can read."""
-    return [CONFIGURATION.fail(line, _REMEDY) for line in error.problems]
+def unreadable(error: ConfigurationError, thing: CheckedThing = CONFIGURATION) -> list[CheckResult]:
+    """Return a result for each problem of a configuration."""
+    return [thing.fail(line, _REMEDY) for line in error.problems]
 
 
 def read_configuration(invocation: Invocation) -> Configured:
@@ -53,7 +53,8 @@ def read_configuration(invocation: Invocation) -> Configured:
             results += unreadable(error)
     # With another problem of [kafka], each of them would have the same one.
     consumers = _consumers(invocation, settings, results) if kafka else []
-    results = results or [CONFIGURATION.ok("valid: an edge and consumers start with it")]
+    if not has_failed(results):
+        results.insert(0, CONFIGURATION.ok("valid"))
     return Configured(settings, kafka, gates, consumers, results)
 
 
@@ -72,7 +73,8 @@ def _consumers(
         try:
             found.append(Consumer(service, consumer_settings(invocation, service)))
         except ConfigurationError as error:
-            results += unreadable(error)
+            thing = CheckedThing(CheckedArea.CONFIGURATION, f"consumer {name}")
+            results += unreadable(error, thing)
     return found
 
 

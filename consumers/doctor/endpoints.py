@@ -29,11 +29,15 @@ def judge_endpoints(
     settings: Settings, gates: Mapping[str, Gate], found: EdgeFound, now: datetime
 ) -> Iterator[CheckResult]:
     """Yield the results about the endpoints of a configuration that an edge starts with."""
+    edge_url = settings.edge.public_url
     yield _certificate(found.expires, now)
     yield _descriptors(settings, found.descriptors)
+    names: dict[str | None, list[str]] = {}
+    for name in gates:
+        names.setdefault(settings.endpoints[name].public_url or edge_url, []).append(name)
+    for url, of in names.items():
+        yield _public_url(url, ", ".join(of))
     for name, gate in gates.items():
-        own = settings.endpoints[name]
-        yield _public_url(name, own.public_url or settings.edge.public_url)
         yield from _keys(name, len(gate.endpoint.keys))
 
 
@@ -77,16 +81,16 @@ def _descriptors(settings: Settings, descriptors: int) -> CheckResult:
     )
 
 
-def _public_url(name: str, url: str | None) -> CheckResult:
-    thing = CheckedThing(CheckedArea.ENDPOINTS, f"endpoint {name}")
+def _public_url(url: str | None, names: str) -> CheckResult:
+    thing = CheckedThing(CheckedArea.ENDPOINTS, "public URL")
     if url is None:
-        return thing.warn("no public URL", "set edge.public_url to what its gateway sees")
+        return thing.warn(f"none for {names}", "set edge.public_url to what the gateways see")
     if not url.startswith("https://"):
         return thing.warn(
-            f"its public URL {url} is not https",
+            f"{url} for {names} is not https",
             "give gateways an https URL: others could read the deliveries",
         )
-    return thing.ok(f"public URL {url}")
+    return thing.ok(f"{url} for {names}")
 
 
 def _keys(name: str, keys: int) -> Iterator[CheckResult]:

@@ -14,7 +14,7 @@ from router.broker.connection import KafkaConnection
 from router.broker.groups import describe_group
 from router.broker.topics.apply import ApplyMode, apply_topics
 from router.broker.topics.contract import TopicNeed
-from router.broker.topics.ids import describe
+from router.broker.topics.ids import MISSING, describe
 from router.broker.topics.listing import administering
 
 ANSWER_SECONDS = 10.0
@@ -29,7 +29,7 @@ async def query_broker(
     async with administering(make, kafka.bootstrap) as admin:
         cluster = await tried(admin.describe_cluster)
         may_write = await _may_write(admin, needs)
-        groups = {name: await _group(admin, each) for name, each in needs.groups.items()}
+        groups = await _groups(admin, needs.groups)
     report = await apply_topics(make, kafka.bootstrap, topics, ApplyMode.CHECK)
     return BrokerFound(
         str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, may_write
@@ -39,14 +39,24 @@ async def query_broker(
 async def _may_write(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[str, bool | None]:
     """Return what the broker reports of the topics that are there."""
     seen = await describe(admin, needs.written, ANSWER_SECONDS)
-    return {name: topic.may_write for name, topic in seen.items()}
+    return {name: topic.may_write for name, topic in seen.items() if topic.error != MISSING}
 
 
-async def _group(admin: AIOKafkaAdminClient, group_id: str) -> str | None:
+async def _groups(
+    admin: AIOKafkaAdminClient, groups: Mapping[str, str]
+) -> Mapping[str, str | None]:
+    """Return by consumer why its group cannot be described; empty if no group can be."""
+    try:
+        return {name: await _problem(admin, group_id) for name, group_id in groups.items()}
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return {}
+
+
+async def _problem(admin: AIOKafkaAdminClient, group_id: str) -> str | None:
     try:
         await tried(partial(describe_group, admin, group_id))
-    except (IncompatibleBrokerVersion, NotImplementedError):
-        return "this broker does not support it"
+    except IncompatibleBrokerVersion:
+        raise
     except KafkaError as error:
         return cause_of(error)
     return None

@@ -46,7 +46,7 @@ def test_a_sound_broker_is_well_in_every_check() -> None:
         ("broker", "reachable, 3 brokers"),
         ("cluster id", "abc"),
         ("topics", "1 of 1 are there as needed"),
-        ("WRITE right", "the edge may write to its topics"),
+        ("WRITE right", "the edge may write to its 1 topics"),
         ("group of ledger", "payrouter.ledger"),
     ]
 
@@ -95,7 +95,7 @@ def test_a_difference_fails_if_an_event_could_be_lost(endangers: bool, state: st
         "payment", "min.insync.replicas", "2", "1", endangers, Fix.ALTER, "run X", at_least=True
     )
     text = "topic payment has min.insync.replicas 1, needs 2 or more; run X"
-    assert judged(different(difference)) == [(state, "topic payment", text)]
+    assert judged(different(difference)) == [(state, "topics", text)]
 
 
 def test_more_partitions_come_with_their_effect() -> None:
@@ -106,16 +106,15 @@ def test_more_partitions_come_with_their_effect() -> None:
 
 def test_a_topic_that_cannot_be_compared_warns() -> None:
     ((state, what, text),) = judged(different(unchecked="not shown"))
-    assert (state, what) == ("warn", "topic payment")
-    assert text.startswith("not shown; grant DESCRIBE and DESCRIBE_CONFIGS (docs/runbooks/")
+    assert (state, what) == ("warn", "topics")
+    assert text.startswith("not shown (topics payment); grant DESCRIBE and DESCRIBE_CONFIGS: docs/")
 
 
 @pytest.mark.parametrize(
     ("may_write", "expected"),
     [
-        ({"payment": False}, ("fail", "topic payment")),
+        ({"payment": False}, ("fail", "WRITE right")),
         ({"payment": None}, ("warn", "WRITE right")),
-        ({}, ("warn", "WRITE right")),
     ],
 )
 def test_a_missing_right_to_write_is_named(
@@ -123,13 +122,23 @@ def test_a_missing_right_to_write_is_named(
 ) -> None:
     found = replace(SOUND, may_write=may_write)
     assert [each[:2] for each in judged(found)] == [expected]
-    assert judged(found, replace(NEEDS, written=[])) == []
+
+
+def test_a_right_to_write_is_not_judged_without_an_edge_or_a_topic() -> None:
+    assert all(
+        each.what != "WRITE right" for each in judge_broker(replace(SOUND, may_write={}), NEEDS)
+    )
 
 
 def test_a_group_that_cannot_be_described_fails() -> None:
     ((state, what, text),) = judged(replace(SOUND, groups={"ledger": "denied"}))
     assert (state, what) == ("fail", "group of ledger")
-    assert text.startswith("payrouter.ledger cannot be described: denied; grant READ and ")
+    assert text == "payrouter.ledger cannot be described: denied; then run this again"
+
+
+def test_a_broker_that_describes_no_group_warns() -> None:
+    ((state, what, _),) = judged(replace(SOUND, groups={}))
+    assert (state, what) == ("warn", "group of ledger")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_too_few_descriptors_are_named(descriptors: int, well: bool) -> None:  #
         (
             "http://pay.example.com",
             (
-                "its public URL http://pay.example.com is not https; give gateways an https URL:"
+                "http://pay.example.com for shop is not https; give gateways an https URL:"
                 " others could read the deliveries"
             ),
         ),
@@ -70,7 +70,7 @@ def test_too_few_descriptors_are_named(descriptors: int, well: bool) -> None:  #
 )
 def test_a_public_url_is_https(url: str, expected: str) -> None:
     found = trouble(judged(public_url=url))
-    assert found == ([("warn", "endpoint shop", expected)] if expected else [])
+    assert found == ([("warn", "public URL", expected)] if expected else [])
 
 
 def test_a_rotation_is_shown() -> None:

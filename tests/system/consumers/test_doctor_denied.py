@@ -1,0 +1,74 @@
+"""`payrouter doctor` on a broker whose ACLs deny rights that edge and consumers need."""
+
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all the same
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from consumers.doctor.broker import BrokerNeeds, judge_broker
+from consumers.doctor.query_broker import query_broker
+from consumers.doctor.results import CheckState
+from router.broker.connection import KafkaConnection
+from router.broker.settings import KafkaSettings
+from router.broker.topics.contract import AtLeast, TopicNeed
+from tests.parts.broker.topic_admin import make
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.kafka.guarded import AUTHORIZED
+
+pytestmark = pytest.mark.kafka
+
+TOPICS = ("payment", "payout")
+GROUPS = {"ledger": "payrouter.ledger", "inventory": "payrouter.inventory"}
+NEEDS = BrokerNeeds(None, 1, 1, GROUPS, TOPICS)
+
+
+@pytest.fixture
+def guarded() -> Iterator[ApacheKafka]:
+    """Run a Kafka with an authorizer; without ACLs on it, everything is allowed."""
+    kafka = ApacheKafka({key: AUTHORIZED[key] for key in AUTHORIZED if key != "super.users"})
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.destroy()
+
+
+def deny(kafka: ApacheKafka, kind: ResourceType, name: str, denied: AclOperation) -> None:
+    """Allow all operations on a resource except this one."""
+    rules = [(AclOperation.ALL, AclPermissionType.ALLOW), (denied, AclPermissionType.DENY)]
+    literal, user = ResourcePatternType.LITERAL, "User:ANONYMOUS"
+    bindings = [AclBinding(kind, name, literal, user, "*", *rule) for rule in rules]
+    # Referenced until its futures are done.
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for answer in client.create_acls(bindings).values():
+        answer.result(10)
+
+
+async def test_denied_rights_are_named(guarded: ApacheKafka) -> None:
+    for topic in TOPICS:
+        await make(guarded.bootstrap, topic, 1)
+    deny(guarded, ResourceType.TOPIC, "payment", AclOperation.WRITE)
+    deny(guarded, ResourceType.TOPIC, "payout", AclOperation.DESCRIBE_CONFIGS)
+    deny(guarded, ResourceType.GROUP, "payrouter.ledger", AclOperation.DESCRIBE)
+    kafka = KafkaConnection.of(KafkaSettings(bootstrap_servers=guarded.bootstrap))
+    wanted = [TopicNeed(topic, 1, 1, 1, (AtLeast("retention.ms", 1000),)) for topic in TOPICS]
+
+    results = list(judge_broker(await query_broker(kafka, wanted, NEEDS), NEEDS))
+
+    trouble = [each for each in results if each.state is not CheckState.OK]
+    assert [(each.state.value, each.what) for each in trouble] == [
+        ("warn", "topics"),
+        ("fail", "WRITE right"),
+        ("fail", "group of ledger"),
+    ]
+    assert trouble[0].found.startswith("the broker does not show its configuration")
+    assert trouble[1].found == "the edge has no right to write to the topic payment"
+    assert trouble[2].found.startswith("payrouter.ledger cannot be described: GroupAuthorizationF")
+    assert ("group of inventory", "payrouter.inventory") in [(r.what, r.found) for r in results]
