@@ -1,7 +1,6 @@
 """The `payrouter` command line: all commands, none of them imported before it is used."""
 
 import atexit
-import gc
 from collections.abc import Iterable
 from functools import partial
 from typing import Final, NoReturn
@@ -55,6 +54,15 @@ def command_line() -> CommandTree:
 
 def main() -> NoReturn:
     """Run the command line."""
-    # Python searches all objects for garbage when it ends, which takes longer than some commands.
-    atexit.register(gc.freeze)
+    atexit.register(_end_without_search)
     run(command_line(), Installation())
+
+
+def _end_without_search() -> None:
+    """Prevent that Python searches all objects for garbage when it ends.
+
+    That takes longer than some commands.
+    """
+    import gc
+
+    gc.freeze()

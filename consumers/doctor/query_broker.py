@@ -8,7 +8,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from consumers.doctor.broker import BrokerFound, BrokerNeeds
 from consumers.runtime.progress.survey import tried
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
 from router.broker.groups import describe_group

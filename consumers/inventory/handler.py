@@ -20,7 +20,7 @@ from consumers.inventory.store.rows import Clue
 from consumers.inventory.store.storing import ReadRows, store
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Driver, Handler, PlainHandler
-from consumers.runtime.store.through import ThroughSqlalchemy
+from consumers.runtime.store.statements import ThroughSqlalchemy
 from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType
 from router.contract.order_fields import OtherOrderMessage

@@ -15,7 +15,7 @@ from consumers.inventory.store.storing import ReadRows, store
 from consumers.inventory.tables import ORDERS
 from consumers.runtime.service import Work
 from consumers.runtime.store.database import transaction_of
-from consumers.runtime.store.through import ThroughSqlalchemy
+from consumers.runtime.store.statements import ThroughSqlalchemy
 
 AT_ONCE = 200
 """Orders changed per transaction: few, because payments wait while their articles are locked."""

@@ -22,7 +22,7 @@ from consumers.inventory.tables import LINE, SCHEMA
 from consumers.runtime.plain.stored import publish_plainly
 from consumers.runtime.service import Driver, Play
 from consumers.runtime.store.database import transaction_of
-from consumers.runtime.store.through import ThroughSqlalchemy
+from consumers.runtime.store.statements import ThroughSqlalchemy
 
 PLAYED = 1_000_000_000
 """Quantity to add of an article when `dev --rate` simulates traffic: more than it ever sells."""

@@ -16,8 +16,8 @@ from consumers.inventory.tables import EVENT, ORDERS, PAYMENT, SCHEMA
 from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.store.arrays import any_of
+from consumers.runtime.store.statements import ThroughSqlalchemy
 from consumers.runtime.store.tables import RuntimeTables
-from consumers.runtime.store.through import ThroughSqlalchemy
 from router.contract.operator import Decision
 from router.contract.order import Order
 from router.contract.wire import encode_order

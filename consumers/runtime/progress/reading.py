@@ -23,7 +23,7 @@ from consumers.runtime.progress.survey import (
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
-from router.broker.adapter.causes import unreachable
+from router.broker.adapter.bootstrap import unreachable
 
 ASK_SECONDS = 15.0
 """Time-out for all answers of the broker."""

@@ -1,4 +1,4 @@
-"""Statements over a batch of rows as text, for the driver itself: one array per column.
+"""Statements over a batch of rows as text, for the driver itself; also through SQLAlchemy.
 
 They are those of `arrays`, without the time that SQLAlchemy takes for each of them. JSON is text.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Dialect, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @cache
@@ -108,6 +109,23 @@ def _stored(column: Column[Any]) -> str:
 def _read(column: Column[Any]) -> str:
     name = quoted(column.name)
     return f"{name}::text" if isinstance(column.type, JSON) else name
+
+
+class ThroughSqlalchemy:
+    """A `Driver` for the general way and for commands, on a connection of SQLAlchemy.
+
+    The statements are those of the driver itself. Their errors are SQLAlchemy's, and the first one
+    is known to the runtime, which has to find out who is at fault.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Use this connection, and its transaction."""
+        self._connection = connection
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Any]:  # noqa: ANN401 - as `Driver`
+        """Execute a statement and return its rows, without names of the columns."""
+        done = await self._connection.exec_driver_sql(query, args)
+        return done.all() if done.returns_rows else ()
 
 
 @cache

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from consumers.runtime.records import Partition
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing, opened_topic
 from router.contract.quarantine import Quarantined, Replayed

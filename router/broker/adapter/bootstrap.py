@@ -1,20 +1,30 @@
-"""What aiokafka's clients lack when they start: the reasons of a failure, and an end of all of it.
+"""Starts of aiokafka's clients: the cause of a failure, and an end of all that a start began.
 
 aiokafka logs why it could not connect to an address, and raises only that it could connect to none.
 It holds the connection for its first metadata request in a local variable: it closes that on
 errors, but not when the start is cancelled by a time-out or a shutdown.
 """
 
-from collections.abc import Sequence
+import socket
+import ssl
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka import client
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
-
-from router.broker.adapter.causes import NoBrokerReached
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedSaslMechanismError,
+)
 
 _CONNECT: Final = client.create_conn
 _BOOTSTRAP: Final = AIOKafkaClient.bootstrap
@@ -72,3 +82,79 @@ async def _bootstrap(starting: AIOKafkaClient) -> None:
         raise
     finally:
         _start.reset(outer)
+
+
+_PROTOCOL = "check kafka.security_protocol and the port in kafka.bootstrap_servers"
+_GRANT = "grant it to the user of kafka.sasl_username (docs/security.md)"
+
+
+class NoBrokerReached(KafkaConnectionError):  # type: ignore[misc] # noqa: N818 - no types there; as named there
+    """No address of `kafka.bootstrap_servers` led to a broker."""
+
+    retriable = True
+
+    def __init__(self, failures: Sequence[tuple[str, BaseException]]) -> None:
+        """Name the first failure; each is an address and an error, and there is at least one."""
+        where, why = failures[0]
+        others = len(failures) - 1
+        more = f" (and {others} more)" if others else ""
+        self.cause = f"{where}{more}: {cause_of(why)}"
+        super().__init__(self.cause)
+
+
+def cause_of(error: BaseException) -> str:
+    """Return one line with the cause of an error and what to do; it never contains a secret."""
+    if isinstance(error, NoBrokerReached):
+        return error.cause
+    return next((describe(error) for kind, describe in _CAUSES if isinstance(error, kind)), "")
+
+
+def unreachable(error: BaseException, where: str) -> str:
+    """Return why the broker cannot be reached at these addresses, as a message."""
+    place = "" if isinstance(error, NoBrokerReached) else f" at {where}"
+    return f"cannot reach the broker{place}: {cause_of(error)}"
+
+
+def _untrusted(error: BaseException) -> str:
+    why = getattr(error, "verify_message", "") or "not trusted"
+    return f"the broker's certificate: {why}; check kafka.ssl_cafile and the host's name"
+
+
+def _lacks(right: str) -> Callable[[BaseException], str]:
+    return lambda error: f"{type(error).__name__}: the broker's rules deny {right}: {_GRANT}"
+
+
+def _says(text: str) -> Callable[[BaseException], str]:
+    return lambda _error: text
+
+
+_CAUSES: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] = (
+    (
+        SaslAuthenticationFailed,
+        _says("the broker refuses user or password: check kafka.sasl_username and its password"),
+    ),
+    (
+        UnsupportedSaslMechanismError,
+        _says("the broker does not offer this mechanism: check kafka.sasl_mechanism"),
+    ),
+    (IllegalSaslStateError, _says(f"this port has no sign-in: {_PROTOCOL}")),
+    (TopicAuthorizationFailedError, _lacks("a right on this topic")),
+    (GroupAuthorizationFailedError, _lacks("READ on this consumer group")),
+    (ClusterAuthorizationFailedError, _lacks("a right on the cluster")),
+    (TransactionalIdAuthorizationFailed, _lacks("WRITE on this transactional id")),
+    (ssl.SSLCertVerificationError, _untrusted),
+    (ssl.SSLError, _says(f"no TLS with this port, or another kind of it: {_PROTOCOL}")),
+    (
+        socket.gaierror,
+        _says("the host cannot be resolved: check kafka.bootstrap_servers and the name service"),
+    ),
+    (
+        ConnectionRefusedError,
+        _says("nothing listens there: check kafka.bootstrap_servers, and whether a broker runs"),
+    ),
+    (ConnectionResetError, _says(f"it closes the connection: {_PROTOCOL}")),
+    (TimeoutError, _says("no answer in time: a broker that hangs, or a firewall on the way")),
+    (KafkaConnectionError, _says(f"it closes the connection, or answers nothing: {_PROTOCOL}")),
+    (BaseException, lambda error: type(error).__name__),
+)
+"""The first kind that an error has names its cause."""

@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from router.broker.adapter.causes import unreachable
+from router.broker.adapter.bootstrap import unreachable
 from router.broker.adapter.private import KafkaClient, ask
 from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
 from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed

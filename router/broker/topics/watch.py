@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from router.background import in_background
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
 from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
 from router.telemetry.declaring import MetricDeclarations

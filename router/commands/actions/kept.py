@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.causes import unreachable
+from router.broker.adapter.bootstrap import unreachable
 from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing
 from router.configuration.settings import Settings

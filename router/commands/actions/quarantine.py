@@ -9,7 +9,7 @@ import click
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.broker.refusals import is_refusal

@@ -25,10 +25,9 @@ from router.contract.event import (
     Raw,
     Verification,
 )
-from router.contract.fast.models import model_of
 from router.contract.fields import MAX_TEXT
 
-_Model = TypeVar("_Model", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 _Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 
 
@@ -175,11 +174,30 @@ def _encoder() -> msgspec.json.Encoder:
     return msgspec.json.Encoder()
 
 
+def model_of(kind: type[Model], values: dict[str, Any], given: set[str]) -> Model:
+    """Return the frozen model that pydantic makes of valid values of all its fields, in order.
+
+    `given` names the fields that are not left at their defaults. Models may share the set: a copy
+    of one gets its own.
+    """
+    model = kind.__new__(kind)
+    # As if it had been pickled, which checks nothing.
+    model.__setstate__(
+        {
+            "__dict__": values,
+            "__pydantic_fields_set__": given,
+            "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        }
+    )
+    return model
+
+
 @cache
 def _fields_of(model: type[BaseModel]) -> set[str]:
     """Return the names of a model's fields, a set that frozen models share; a copy gets its own."""
     return set(model.model_fields)
 
 
-def _made(model: type[_Model], values: dict[str, Any]) -> _Model:
+def _made(model: type[Model], values: dict[str, Any]) -> Model:
     return model_of(model, values, _fields_of(model))

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from router.contract.amounts import MAX_DECIMALS, MAX_INTEGER_DIGITS, amount_text
 from router.contract.event import Event, incompleteness
-from router.contract.fast.models import model_of
+from router.contract.fast.decoding import model_of
 from router.contract.fields import MAX_TEXT, is_storable
 from router.contract.identity import OPERATOR
 

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from router.background import in_background
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.producers import stop_within
 from router.telemetry.logs import Log
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.producers import send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from router.background import in_background
-from router.broker.adapter.causes import cause_of
+from router.broker.adapter.bootstrap import cause_of
 from router.broker.adapter.topic_metadata import knows_topic, request_only, update_metadata
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection

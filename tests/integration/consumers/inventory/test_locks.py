@@ -10,7 +10,7 @@ from consumers.inventory.identity import stock_id
 from consumers.inventory.state.shelf import Stock
 from consumers.inventory.store.rows import lock_stock
 from consumers.inventory.tables import STOCK
-from consumers.runtime.store.through import ThroughSqlalchemy
+from consumers.runtime.store.statements import ThroughSqlalchemy
 from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import Shop
 

@@ -182,4 +182,4 @@ def test_without_a_broker_the_command_ends_with_an_error(
     said = command(monkeypatch, capsys)("quarantine", "list")
 
     assert (said.status, said.out) == (1, "")
-    assert said.err.startswith("payrouter: cannot reach the broker at ")
+    assert said.err.startswith("payrouter: cannot reach the broker: 127.0.0.1:1: nothing listens")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.broker.adapter.causes import NoBrokerReached, cause_of
+from router.broker.adapter.bootstrap import NoBrokerReached, cause_of
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection
 from router.configuration.settings import settings_from

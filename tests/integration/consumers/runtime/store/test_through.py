@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.store.database import first_failure, is_aborted, note_first_failures
-from consumers.runtime.store.through import ThroughSqlalchemy
+from consumers.runtime.store.statements import ThroughSqlalchemy
 from tests.parts.runtime.counting import effects_of, id_of
 
 INSERT = "INSERT INTO counting.effect (event_id) SELECT unnest($1::uuid[])"

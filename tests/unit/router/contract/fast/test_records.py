@@ -25,8 +25,8 @@ from router.contract.event import (
     Verification,
     event_id,
 )
+from router.contract.fast.decoding import model_of
 from router.contract.fast.events import plain_event
-from router.contract.fast.models import model_of
 from router.contract.fast.records import encode_event, encoded
 from router.contract.fields import MAX_TEXT, Text
 from router.contract.identity import canonical
