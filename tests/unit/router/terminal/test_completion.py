@@ -53,7 +53,7 @@ def completed(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (("d",), ["dev", "dlq", "db"]),
+        (("d",), ["dev", "doctor", "dlq", "db"]),
         (("dlq", ""), ["list", "show", "replay", "history"]),
         (("send", "block"), ["blockatm", "blockbee"]),
         (("consume", ""), ["inventory", "ledger", "notifications"]),
