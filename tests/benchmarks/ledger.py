@@ -90,7 +90,7 @@ class _Bench:
         first = await transaction_number(self.connection)
         together = self._records(plan.batches * BATCH)
         await self.applier.fences({_PARTITION: 0})
-        async with self.recording.anew():
+        async with self.recording.only_this():
             costs = {BATCHES: await self._applied(together, BATCH)}
         rows = await rows_since(self.connection, first)
         costs[SMALL] = await self._applied(self._records(BATCH), SMALL_BATCH)

@@ -41,7 +41,7 @@ class Recording:
             self._open.append((sent.query, sent.args))
 
     @asynccontextmanager
-    async def anew(self) -> AsyncIterator[None]:
+    async def only_this(self) -> AsyncIterator[None]:
         """Record until the block ends, and nothing from before."""
         self.batches, self._open = [], []
         self.running = True

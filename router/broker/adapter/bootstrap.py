@@ -91,8 +91,6 @@ _GRANT = "grant it to the user of kafka.sasl_username (docs/security.md)"
 class NoBrokerReached(KafkaConnectionError):  # type: ignore[misc] # noqa: N818 - no types there; as named there
     """No address of `kafka.bootstrap_servers` led to a broker."""
 
-    retriable = True
-
     def __init__(self, failures: Sequence[tuple[str, BaseException]]) -> None:
         """Name the first failure; each is an address and an error, and there is at least one."""
         where, why = failures[0]
