@@ -1,16 +1,15 @@
 """Fixtures of all tests, and a summary at the end of what the tests ran on."""
 
 import gc
-import sys
-import threading
 import uuid
 from collections.abc import Collection, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.parts import brokers, databases, examples
+from tests.parts import brokers, databases, examples, tracer
 from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
@@ -48,10 +47,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect the tests without garbage collection, which would search thousands of them often."""
+    """Collect the tests without garbage collection, which would search thousands of them often.
+
+    Of the lines that run meanwhile, `--cov` measures only the project's.
+    """
     gc.disable()
     try:
-        return (yield)
+        with tracer.only_imports_traced() if tracer.is_tracing() else nullcontext():
+            return (yield)
     finally:
         gc.enable()
         gc.collect()
@@ -98,18 +101,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Run some tests and their fixtures without the tracer of `--cov`."""
-    tracer, of_threads = sys.gettrace(), threading.gettrace()
-    if tracer is None or item.nodeid not in item.config.stash[_UNTRACED]:
+    if not tracer.is_tracing() or item.nodeid not in item.config.stash[_UNTRACED]:
         return (yield)
-    # pytest-cov's mark `no_cover` leaves out the test alone, and its fixtures may cost more. Its
-    # `pause` has no effect in xdist's workers: there, an outer measurement resumes.
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
+    with tracer.paused():
         return (yield)
-    finally:
-        sys.settrace(tracer)
-        threading.settrace(of_threads)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

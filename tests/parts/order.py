@@ -136,7 +136,8 @@ def _repeats(item: pytest.Item) -> bool:
 def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests, the files of long ones first; the order within a file stays."""
     own_broker = {item.path for item in items if "own_kafka" in getattr(item, "fixturenames", ())}
-    return sorted(items, key=lambda item: _rank(item.path, own_broker))
+    ranks = {path: _rank(path, own_broker) for path in {item.path for item in items}}
+    return sorted(items, key=lambda item: ranks[item.path])
 
 
 def _rank(path: Path, own_broker: Collection[Path]) -> int:
