@@ -1,7 +1,7 @@
 """Pauses the tracer of `--cov` where it would measure nothing of the project.
 
-pytest-cov's mark `no_cover` leaves out a test but not its fixtures, which may cost more. Its `pause`
-has no effect in xdist's workers: there, an outer measurement resumes.
+pytest-cov's mark `no_cover` leaves out a test but not its fixtures, which may cost more. Its
+`pause` has no effect in xdist's workers: there, an outer measurement resumes.
 """
 
 import sys
@@ -27,12 +27,12 @@ def paused() -> Iterator[None]:
     """Trace nothing, neither here nor in threads that start meanwhile."""
     tracer, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     try:
         yield
     finally:
         sys.settrace(tracer)
-        threading.settrace(of_threads)  # type: ignore[arg-type]
+        threading.settrace(of_threads)
 
 
 @contextmanager
