@@ -37,7 +37,11 @@ async def eventually(
 
 
 def until(
-    look: Callable[[], Found | None], what: str, *, seconds: float = SYSTEM_PATIENCE_SECONDS
+    look: Callable[[], Found | None],
+    what: str,
+    *,
+    seconds: float = SYSTEM_PATIENCE_SECONDS,
+    pause: float = 0.1,
 ) -> Found:
     """Wait without an event loop until `look` returns something true, and return it.
 
@@ -48,6 +52,6 @@ def until(
         found = look()
         if found:
             return found
-        time.sleep(0.1)
+        time.sleep(pause)
     message = f"timed out waiting for: {what}"
     raise AssertionError(message)

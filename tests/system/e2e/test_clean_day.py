@@ -8,6 +8,9 @@ from tests.parts.waiting import until
 
 RATE = 10
 SECONDS = 60.0
+LOOK_SECONDS = 1.0
+"""Between two lists of cases: a list costs as much as several deliveries."""
+
 DELIVERIES = 300
 """At least as many are accepted in that time, even on a busy machine."""
 
@@ -22,6 +25,6 @@ def test_simulated_traffic_opens_no_case(tmp_path: Path) -> None:
             assert (found["cases"], found["away"]) == ([], {})
             return time.monotonic() > end and dev.err.count("accepted 200") >= DELIVERIES
 
-        until(is_over, f"{DELIVERIES} deliveries")
+        until(is_over, f"{DELIVERIES} deliveries", pause=LOOK_SECONDS)
         assert place.json("cases", "list")["cases"] == []
         assert dev.stop() == 0
