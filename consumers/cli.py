@@ -13,6 +13,7 @@ from consumers.installed import installed
 from router.commands import tree as edge_tree
 from router.terminal.command_tree import CommandEntry, CommandTree
 from router.terminal.exits import run
+from router.terminal.processes import import_with_few_searches
 
 YOURS: Final = "Consumers of other distributions"
 
@@ -54,6 +55,7 @@ def command_line() -> CommandTree:
 
 def main() -> NoReturn:
     """Run the command line."""
+    import_with_few_searches()
     atexit.register(_end_without_search)
     run(command_line(), Installation())
 

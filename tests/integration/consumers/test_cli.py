@@ -91,6 +91,21 @@ def test_the_end_of_a_command_searches_no_objects_for_garbage() -> None:
     assert int(said.stdout.splitlines()[-1]) < 100
 
 
+def test_the_imports_of_a_command_are_hardly_searched_for_garbage() -> None:
+    program = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print([each['collections'] for each in gc.get_stats()]))\n"
+        "from consumers.cli import main\n"
+        "sys.argv[1:] = ['config', 'keys']; main()"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    youngest, *older = json.loads(said.stdout.splitlines()[-1])
+    assert youngest < 50
+    assert sum(older) < 5
+
+
 def test_a_reader_that_closes_the_pipe_causes_no_error(tmp_path: Path) -> None:
     keys = "".join(
         f'[endpoints.shop-{n}]\nprovider = "blockatm"\nsecrets = "s{n}"\n' for n in range(999)

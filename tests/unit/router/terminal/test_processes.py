@@ -1,11 +1,12 @@
-"""Processes that cannot start."""
+"""Processes that serve, and those that cannot start."""
 
 import errno
+import gc
 
 import pytest
 
 from router.terminal.exits import StartError
-from router.terminal.processes import serve
+from router.terminal.processes import import_with_few_searches, serve
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,19 @@ def test_the_reason_names_the_file_that_is_missing(error: OSError, reason: str) 
 
     with pytest.raises(StartError, match=f"^{reason}"):
         serve(process())
+
+
+def test_a_process_that_serves_searches_as_usual_what_it_made_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual, seen = gc.get_threshold(), list[object]()
+    monkeypatch.setattr(gc, "freeze", lambda: seen.append("frozen"))
+
+    async def process() -> None:
+        seen.append(gc.get_threshold())
+
+    import_with_few_searches()
+    assert gc.get_threshold()[0] > usual[0]
+    serve(process())
+
+    assert seen == ["frozen", usual]
