@@ -26,7 +26,7 @@ _LIMITS = text(
 
 
 class Outcome(StrEnum):
-    """What became of a record."""
+    """Outcome of a record."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"
@@ -48,7 +48,7 @@ class RecordApplier:
     ) -> tuple[GroupFence, Outcome]:
         """Apply a record at or, after an explained gap, behind the fence; all or nothing.
 
-        `fence` is the one that this process knows. Raises FenceMovedElsewhere if the stored one
+        `fence` is the one that this process read last. Raises FenceMovedElsewhere if the stored one
         differs, UnusableRecord or ReaderTooOld if the record cannot be given to the handler, and
         whatever handler and database raise.
         """

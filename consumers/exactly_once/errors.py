@@ -25,7 +25,7 @@ class LogUnavailable(Blocked):
 
 
 class OtherLog(Blocked):
-    """The log is not the one whose records were applied, or records of it are gone."""
+    """The log is not the one whose records were applied, or records of it were removed."""
 
 
 class RecordsMissing(Blocked):
@@ -54,7 +54,7 @@ class StartUndecided(Blocked):
 
 
 class UnusableRecord(Blocked):
-    """A record that cannot be given to the handler, and nobody keeps."""
+    """A record that cannot be given to the handler, and that the service does not keep."""
 
     def __init__(self, unusable: Unusable) -> None:
         """Name the record, without its content."""

@@ -17,7 +17,7 @@ from consumers.exactly_once.kinds import KeepUnusable
 from consumers.exactly_once.middleware import GuardMiddleware, HandlerCall, parse
 from consumers.exactly_once.options import safe_options
 from consumers.exactly_once.partitions import Partitions
-from consumers.exactly_once.placing import FencePlacing
+from consumers.exactly_once.placing import FencePlacing, FirstOffset
 from consumers.exactly_once.store import Store
 from consumers.exactly_once.subscription import GuardedSubscription, Listener
 from consumers.exactly_once.tables import GuardTables, exactly_once_tables
@@ -39,7 +39,7 @@ class ExactlyOnce:
     ) -> None:
         """Guard subscribers of `broker` with `engine`; connects to nothing.
 
-        `tables` are those of `exactly_once_tables`, if they are in a schema of their own.
+        `tables` are those of `exactly_once_tables`, if they are part of other metadata.
         """
         self._broker = broker
         self._engine = engine

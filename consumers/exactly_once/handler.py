@@ -1,4 +1,4 @@
-"""The service's handler: what it has to look like, and whether it finished."""
+"""The service's handler: requirements, and whether it finished."""
 
 import inspect
 from collections.abc import Awaitable, Callable

@@ -91,6 +91,12 @@ class Partitions:
                 state.task.cancel()
         self._states = {}
 
+    async def end(self) -> None:
+        """End the assignment, and wait until nothing works in the background."""
+        tasks = [state.task for state in self._states.values() if state.task is not None]
+        self.revoke()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def state(self, partition: Partition) -> AssignedPartition | None:
         """Return the state of a partition, None if it is not assigned any more."""
         assigned = TopicPartition(*partition) in self.consumer.assignment()
@@ -107,7 +113,7 @@ class Partitions:
             if self._states.get(state.partition) is not state:
                 return
             with contextlib.suppress(IllegalStateError):
-                # Otherwise it was revoked meanwhile.
+                # Otherwise it was revoked in the meantime.
                 self.consumer.seek(state.at, place.fence.next_offset)
                 self.consumer.resume(state.at)
                 state.place, state.blocked, state.checked = place, False, time.monotonic()
@@ -149,7 +155,7 @@ class Partitions:
             return
         try:
             await self.place(state)
-        except Exception as error:  # noqa: BLE001 - tried again, whatever it was
+        except Exception as error:  # noqa: BLE001 - every error is tried again
             logger = logging.getLogger("payrouter.exactly_once")
             logger.error("%s is blocked: %s", state.partition, error)  # noqa: TRY400
             if self._is_current(state):

@@ -1,4 +1,4 @@
-"""Decides where a partition is read from: at its fence, if the log is still the same one."""
+"""Decides at which offset to read a partition: its fence, if the log is still the same one."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.exactly_once.errors import (
@@ -25,6 +26,9 @@ from router.broker.topics.ids import TopicSeen, cluster_id, describe
 BROKER_SECONDS = 10.0
 """How long the broker may take for one answer."""
 
+_SET = text("SELECT set_config('payrouter.transaction', 'open', true)")
+_GET = text("SELECT current_setting('payrouter.transaction', true)")
+
 FirstOffset = Literal["earliest", "committed"]
 
 _MADE_ANEW = (
@@ -35,7 +39,7 @@ _MADE_ANEW = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a partition is read, and which log that is."""
+    """Next offset of a partition, and the log that it belongs to."""
 
     fence: GroupFence
     topic_id: UUID | None
@@ -83,7 +87,7 @@ class FencePlacing:
     ) -> GroupFence:
         """Return the fence, stored before anything is read, so that a loss is noticed."""
         async with self.engine.begin() as connection:
-            await _require_transactions(connection)
+            await require_transactions(connection)
             found = await self.store.read(connection, key)
             if found is not None and (found.topic_id is not None or topic_id is None):
                 return found
@@ -102,8 +106,11 @@ class FencePlacing:
         key: FenceKey,
         bounds: LogBounds,
     ) -> int:
-        """Return where a group without a fence begins; raises StartUndecided."""
-        if self.begin == "earliest" or await self.store.has_topic(connection, key):
+        """Return where a group without a fence begins; raises StartUndecided.
+
+        A log of another cluster may be a copy: then the ids of its events show which were applied.
+        """
+        if self.begin == "earliest" or await self.store.is_known_elsewhere(connection, key):
             return bounds.start
         at = TopicPartition(key.partition.topic, key.partition.number)
         async with asyncio.timeout(BROKER_SECONDS):
@@ -113,6 +120,18 @@ class FencePlacing:
         if self.begin == "committed":
             return int(committed)
         raise StartUndecided(key.partition, key.group_id, int(committed), bounds.start)
+
+
+async def require_transactions(connection: AsyncConnection) -> None:
+    """Raise UnsafeEngineError if each statement is committed by itself."""
+    await connection.execute(_SET)
+    # asyncpg's dialect does not tell; a setting of a transaction ends with it.
+    if await connection.scalar(_GET) != "open":
+        message = (
+            "the engine's isolation level is AUTOCOMMIT, which has no transactions: give the guard"
+            " an engine with READ COMMITTED, PostgreSQL's default"
+        )
+        raise UnsafeEngineError(message)
 
 
 async def require_explained(consumer: AIOKafkaConsumer, partition: Partition, gap: range) -> None:
@@ -184,12 +203,3 @@ async def _bounds(consumer: AIOKafkaConsumer, partition: Partition) -> LogBounds
         message = f"{partition}: its leader does not answer where the log begins and ends"
         raise LogUnavailable(message)
     return bounds
-
-
-async def _require_transactions(connection: AsyncConnection) -> None:
-    if (await connection.get_isolation_level()) == "AUTOCOMMIT":
-        message = (
-            "the engine's isolation level is AUTOCOMMIT, which has no transactions: give the guard"
-            " an engine with READ COMMITTED, PostgreSQL's default"
-        )
-        raise UnsafeEngineError(message)

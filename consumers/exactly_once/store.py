@@ -74,10 +74,11 @@ class Store:
         found = row.one_or_none()
         return None if found is None else _fence(key, found)
 
-    async def has_topic(self, connection: AsyncConnection, key: FenceKey) -> bool:
-        """Return whether the group has a fence for any partition of the topic, on any cluster."""
-        fence, topic = self.tables.fence, key.partition.topic
-        query = select(exists().where(fence.c.group_id == key.group_id, fence.c.topic == topic))
+    async def is_known_elsewhere(self, connection: AsyncConnection, key: FenceKey) -> bool:
+        """Return whether the group has a fence for this partition on another cluster."""
+        fence, (topic, number) = self.tables.fence, key.partition
+        of_partition = and_(fence.c.topic == topic, fence.c.partition == number)
+        query = select(exists().where(fence.c.group_id == key.group_id, of_partition))
         return bool(await connection.scalar(query))
 
     async def begin(

@@ -10,7 +10,7 @@ class Timing:
     first_retry_seconds: float = 1
     longest_retry_seconds: float = 60
     check_seconds: float = 3
-    """After so long the log may be another one: the broker is asked before the next record."""
+    """After so long the log may be another one: the broker is queried before the next record."""
     lock_seconds: float = 10
     """How long to wait for the fence while another process applies a record of the partition."""
     idle_seconds: float = 30

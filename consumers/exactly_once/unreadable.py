@@ -1,6 +1,6 @@
 """Records that aiokafka cannot read: a header name that is not UTF-8, damage, an unknown codec.
 
-FastStream would restart its loop at once, for ever, or pause for all partitions. Here such records
+FastStream would restart its loop without a pause, or pause all partitions. Here such records
 are read in another way, and a partition whose next record cannot be read at all is blocked alone.
 """
 
@@ -38,9 +38,20 @@ class TolerantReading:
         self._turn = 0
 
     def watch(self, consumer: AIOKafkaConsumer) -> None:
-        """Replace a consumer's `getone`; a second call with the same consumer changes nothing."""
+        """Replace a consumer's `getone` and `stop`; a second call with the same changes nothing."""
         if self._consumer is not consumer:
-            self._consumer, consumer.getone = consumer, self._tolerant(consumer.getone)
+            self._consumer = consumer
+            consumer.getone = self._tolerant(consumer.getone)
+            consumer.stop = self._after_placing(consumer.stop)
+
+    def _after_placing(self, stop: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Return a `stop` that first ends what would open a connection again."""
+
+        async def stopping() -> None:
+            await self._partitions.end()
+            await stop()
+
+        return stopping
 
     def _tolerant(self, getone: GetOne) -> GetOne:
         async def tolerant(*partitions: object) -> Any:  # noqa: ANN401 - aiokafka's record

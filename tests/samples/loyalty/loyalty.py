@@ -1,3 +1,5 @@
+"""A service of the platform: points for each payment that is confirmed."""
+
 import asyncio
 import os
 from decimal import Decimal
@@ -12,30 +14,32 @@ from consumers.exactly_once import ExactlyOnce, Session, exactly_once_tables
 from router.contract.event import Event, EventType
 
 
-class Base(DeclarativeBase): ...
+class Base(DeclarativeBase):
+    """The service's own tables."""
 
 
 class Points(Base):
+    """Points for one payment."""
+
     __tablename__ = "points"
+
     id: Mapped[int] = mapped_column(primary_key=True)
     event_id: Mapped[UUID]
     account: Mapped[str]
     points: Mapped[Decimal]
 
 
-tables = exactly_once_tables(Base.metadata)  # Alembic finds them with the service's own
-
 broker = KafkaBroker(os.environ["KAFKA"])
 engine = create_async_engine(os.environ["DATABASE_URL"])
-guard = ExactlyOnce(broker, engine, tables)
-app = FastStream(broker)
+guard = ExactlyOnce(broker, engine, exactly_once_tables(Base.metadata))
 
 
 @guard.subscriber("payment", group_id="loyalty")
 async def award(event: Event, session: Session) -> None:
-    if event.type is EventType.PAYMENT_CONFIRMED:
+    """Award the points, in the transaction that also remembers the event."""
+    if event.type is EventType.PAYMENT_CONFIRMED and event.amount is not None:
         session.add(Points(event_id=event.id, account=event.account, points=event.amount))
 
 
 if __name__ == "__main__":
-    asyncio.run(app.run())
+    asyncio.run(FastStream(broker).run())
