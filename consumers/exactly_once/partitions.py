@@ -26,8 +26,8 @@ class AssignedPartition:
     problem: str | None = None
     """Why it was blocked; kept until it is solved, also while it is tried again."""
     blocked: bool = False
-    failed_record: bool = False
-    """Whether the problem is one of a record, and not of placing the partition."""
+    failed_offset: int | None = None
+    """Offset of the record that the problem is about; None if it is about placing."""
     tries: int = 0
     checked: float = 0.0
     task: asyncio.Task[None] | None = None
@@ -117,7 +117,8 @@ class Partitions:
                 self.consumer.seek(state.at, place.fence.next_offset)
                 self.consumer.resume(state.at)
                 state.place, state.blocked, state.checked = place, False, time.monotonic()
-                if not state.failed_record:
+                failed = state.failed_offset
+                if failed is None or failed < place.fence.next_offset:
                     state.problem = None
 
     async def is_checked(self, state: AssignedPartition, place: Place) -> bool:
@@ -132,14 +133,19 @@ class Partitions:
     def pass_on(self, state: AssignedPartition, place: Place) -> None:
         """Continue behind a record that was passed."""
         state.place, state.problem = place, None
-        state.tries, state.failed_record = 0, False
+        state.tries, state.failed_offset = 0, None
 
     def block(
-        self, state: AssignedPartition, error: Exception, *, failed_record: bool = False
+        self, state: AssignedPartition, error: Exception, failed_offset: int | None = None
     ) -> None:
-        """Stop reading a partition; after a pause it is placed again, at its fence."""
+        """Stop reading a partition; after a pause it is placed again, at its fence.
+
+        `failed_offset` is the offset of the record that failed, if it is one.
+        """
         state.place, state.problem = None, f"{type(error).__name__}: {error}"
-        state.blocked, state.failed_record = True, state.failed_record or failed_record
+        state.blocked = True
+        if failed_offset is not None:
+            state.failed_offset = failed_offset
         if self.subscriber.consumer is None:
             # Stopped: the next start begins a new assignment.
             return
@@ -151,7 +157,8 @@ class Partitions:
 
     async def _try_to_place(self, state: AssignedPartition, pause: float) -> None:
         await asyncio.sleep(pause)
-        if not self._is_current(state) or state.placing.locked():
+        placed = state.place is not None or state.placing.locked()
+        if placed or not self._is_current(state):
             return
         try:
             await self.place(state)

@@ -51,7 +51,8 @@ class GuardedSubscription:
                 gap = range(place.fence.next_offset, record.offset)
                 await require_explained(partitions.consumer, record.partition, gap)
         except Exception as error:
-            partitions.block(state, error, failed_record=isinstance(error, RecordsMissing))
+            missing = isinstance(error, RecordsMissing)
+            partitions.block(state, error, record.offset if missing else None)
             raise
         return place
 
@@ -65,7 +66,7 @@ class GuardedSubscription:
             await self._place_again(state)
             return
         except Exception as error:
-            self.partitions.block(state, error, failed_record=True)
+            self.partitions.block(state, error, record.offset)
             raise
         if state.place is place:
             self.partitions.pass_on(state, Place(fence, place.topic_id, place.epoch))

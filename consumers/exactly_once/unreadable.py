@@ -95,5 +95,5 @@ class TolerantReading:
             return None
         if seen.problem is not None:
             error = DamagedRecord(state.partition, seen.next_offset, seen.problem)
-            self._partitions.block(state, error, failed_record=True)
+            self._partitions.block(state, error, seen.next_offset)
         return None

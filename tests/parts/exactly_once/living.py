@@ -92,6 +92,15 @@ class Living:
         await eventually(there, f"{len(wanted)} effects")
         assert await self.effects() == wanted
 
+    async def move_fence(self, to: int) -> None:
+        """Give up the records of partition 0 below an offset, as the docs describe."""
+        moving = text(
+            "UPDATE payrouter_fence SET next_offset = :to, gaps = gaps + (:to - next_offset)"
+            " WHERE topic = :topic AND partition = 0"
+        )
+        async with self.engine.begin() as connection:
+            await connection.execute(moving, {"to": to, "topic": self.topic})
+
     async def blocked(self, guard: ExactlyOnce, problem: str) -> None:
         """Wait until a partition is blocked by a problem with this text."""
 

@@ -1,6 +1,9 @@
 """What cannot be applied is never passed: its partition waits, and the others go on."""
 
+from typing import Any, cast
+
 import pytest
+from aiokafka import TopicPartition
 from faststream import ExceptionMiddleware
 from faststream.exceptions import AckMessage
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -72,6 +75,24 @@ async def test_damaged_record_blocks_its_partition_alone(feed: Living, broker: B
         await feed.applied([0, 2])
 
 
+async def test_foreign_seek_skips_and_repeats_nothing(feed: Living) -> None:
+    broker = KafkaBroker(feed.bootstrap, logger=None)
+    await feed.send([0, 1])
+    async with feed.service(broker=broker):
+        await feed.applied([0, 1])
+        (subscriber,) = broker.subscribers
+        consumer, at = cast("Any", subscriber).consumer, TopicPartition(feed.topic, 0)
+        consumer.pause(at)
+        await feed.send([2, 3, 4])
+        # The offsets before it have records, so nothing explains that they did not arrive.
+        consumer.seek(at, 4)
+        consumer.resume(at)
+        await feed.applied([0, 1, 2, 3, 4])
+        consumer.seek(at, 0)
+        await feed.send([5])
+        await feed.applied([0, 1, 2, 3, 4, 5])
+
+
 async def test_malformed_record_blocks_its_partition_until_the_service_keeps_it(
     feed: Living,
 ) -> None:
@@ -80,10 +101,16 @@ async def test_malformed_record_blocks_its_partition_until_the_service_keeps_it(
     async with feed.service() as guard:
         await feed.blocked(guard, "offset 0 cannot be applied: id: Field required")
         assert await feed.effects() == []
+        await feed.move_fence(1)
+        await feed.applied([1])
+        assert guard.problems == {}
+        await feed.send([2], value=b"{}")
+        await feed.send([3])
+        await feed.blocked(guard, "offset 2 cannot be applied")
 
     async def keep(unusable: Unusable, session: Session) -> None:
         assert unusable.record.value == b"{}"
         await session.execute(text("CREATE TABLE kept AS SELECT 1"))
 
     async with feed.service(keep_unusable=keep):
-        await feed.applied([1])
+        await feed.applied([1, 3])
