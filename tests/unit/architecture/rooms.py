@@ -162,7 +162,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.ledger.transfers": (*_CONSUMER, "consumers.ledger"),
     "consumers.inventory": _CONSUMER,
     "consumers.notifications": (*_CONSUMER, "router.secrets"),
-    # in services that have a FastStream of their own, without the runtime
+    # in services that use FastStream themselves, without the runtime
     "consumers.exactly_once": (
         *(*_LANGUAGE, "consumers.runtime.records"),
         *("router.broker.log", "router.broker.topics"),
