@@ -15,8 +15,8 @@ def test_foreign_text_is_quoted() -> None:
     assert typed("payrouter trace", ["A 1; $(reboot)"]) == "payrouter trace 'A 1; $(reboot)'"
 
 
-def test_an_argument_that_begins_with_a_hyphen_is_no_option() -> None:
-    """It stands behind `--`, after the options."""
+def test_an_argument_that_begins_with_a_hyphen_is_not_read_as_an_option() -> None:
+    """It follows `--`, after the options."""
     command = typed("payrouter ledger record", ["-5"], {"--account": "shop"}, ["--yes"])
     assert command == "payrouter ledger record --account shop --yes -- -5"
 
@@ -29,8 +29,8 @@ def test_a_value_that_begins_with_a_hyphen_belongs_to_its_option() -> None:
 
 
 @given(WORDS, WORDS)
-def test_a_shell_reads_every_word_as_it_was(argument: str, value: str) -> None:
-    """Any argument and any value, whatever they contain."""
+def test_a_shell_reads_every_word_unchanged(argument: str, value: str) -> None:
+    """Any argument and any value."""
     words = shlex.split(typed("payrouter trace", [argument], {"--account": value}))
     assert words.count(argument) == 1 or argument in {"payrouter", "trace", "--account", value}
     assert value in words or f"--account={value}" in words

@@ -24,13 +24,13 @@ def _commands(reference: str, kind_name: str) -> list[str]:
 
 
 def test_reference_that_begins_with_a_hyphen_is_an_argument() -> None:
-    """It stands behind `--`, and the options before it."""
+    """It follows `--`, and the options precede it."""
     assert "payrouter trace -- --help" in _commands("--help", "amount-unknown")
 
 
 @given(REFERENCES)
 def test_a_shell_reads_the_reference_as_one_word(reference: str) -> None:
-    """In each command of each kind, whatever the reference contains."""
+    """In each command of each kind, for any printable reference."""
     for kind in (*LEDGER_KINDS, *INVENTORY_KINDS):
         for command in _commands(reference, kind.name)[:-1]:
             assert reference in shlex.split(command)
