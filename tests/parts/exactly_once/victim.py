@@ -38,8 +38,6 @@ class Victim(BaseModel):
     guarded: bool
     moment: Literal["before the commit", "after the commit", "never"] = "never"
     record: int = 0
-    pause: float = 0
-    """How long each record takes, in seconds."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -70,7 +68,8 @@ class Death:
     async def before_commit(self) -> None:
         """Call with an effect that is not committed."""
         self._records += 1
-        await asyncio.sleep(self._victim.pause)
+        # Long enough for a rebalance to come in the middle.
+        await asyncio.sleep(0.005)
         self._at("before the commit")
 
     def after_commit(self, *_: object) -> None:

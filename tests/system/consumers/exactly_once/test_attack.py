@@ -1,8 +1,10 @@
 """Kills, redelivery, duplicates, a rebalance: each effect once, and doubled without the guard."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -10,50 +12,67 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from router.contract.event import event_id
 from router.contract.wire import encode_event
 from tests.parts.brokers import Broker, create_topics
-from tests.parts.contract.events import event
 from tests.parts.databases import DatabaseServer, fresh_database
+from tests.parts.exactly_once.living import numbered
 from tests.parts.exactly_once.victim import Victim, store_of
 from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-EVENTS = [event_id("blockatm", "shop-eu", str(number)) for number in range(80)]
-SENT_AGAIN = frozenset(EVENTS[::4])
-RECORDS = len(EVENTS) + len(SENT_AGAIN)
-
 Moment = Literal["before the commit", "after the commit"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Attack:
     """An attacked service; its victim is the first of two members."""
 
     victim: Victim
+    producer: AIOKafkaProducer
+    store: AsyncEngine
+    sent: Counter[UUID] = field(default_factory=Counter)
+    """How many records each event has."""
 
     async def run(self) -> Counter[UUID]:
         """Attack it; return the number of effects of each event once all records are passed."""
-        async with store_of(self.victim) as store:
-            await self._killed("after the commit", 15)
-            await self._killed("before the commit", 15)
-            one, other = (
-                self.victim.model_copy(update={"instance": name, "pause": 0.025}) for name in "ab"
-            )
-            # The start of the other takes half of the partitions away from the one, amid its work.
-            async with one.running(), other.running():
-                await self._passed(RECORDS)
-            async with store.connect() as connection:
-                rows = (await connection.execute(text("SELECT event_id, member FROM effect"))).all()
-        assert {row.member for row in rows} == {"a", "b"}
-        return Counter(row.event_id for row in rows)
+        await self._send(range(60))
+        await self._killed("after the commit")
+        await self._killed("before the commit")
+        other = self.victim.model_copy(update={"instance": "b"})
+        async with self.victim.running(), other.running():
+            # The second to join takes half of the partitions away from the first, amid its work.
+            for number in range(60, 20_000, 4):
+                await self._send(range(number, number + 4))
+                if await self._members() == {"a", "b"}:
+                    break
+                await asyncio.sleep(0.3)
+            await self._passed(self.sent.total())
+        async with self.store.connect() as connection:
+            return Counter(await connection.scalars(text("SELECT event_id FROM effect")))
 
-    async def _killed(self, moment: Moment, record: int) -> None:
-        dying = self.victim.model_copy(update={"moment": moment, "record": record})
+    async def _send(self, numbers: Iterable[int]) -> None:
+        """Publish events; each fourth again in another partition, like a resent webhook."""
+        for number in numbers:
+            content = numbered(number)
+            out = encode_event(content, self.victim.topic, "trace")
+            for turn in range(1 if number % 4 else 2):
+                at, headers = (number // 4 + number + turn) % 4, list(out.headers)
+                await self.producer.send(
+                    out.topic, out.value, out.key, partition=at, headers=headers
+                )
+                self.sent[content.id] += 1
+        await self.producer.flush()
+
+    async def _killed(self, moment: Moment) -> None:
+        dying = self.victim.model_copy(update={"moment": moment, "record": 15})
         await dying.until_it_dies()
+
+    async def _members(self) -> set[str]:
+        async with self.store.connect() as connection:
+            return set(await connection.scalars(text("SELECT DISTINCT member FROM effect")))
 
     async def _passed(self, records: int) -> None:
         """Wait until the group has reported so many records to Kafka."""
@@ -70,44 +89,38 @@ class Attack:
             await admin.close()
 
 
-async def fill(bootstrap: str, topic: str) -> None:
-    """Publish the events; those sent again are in another partition, too, like a resent webhook."""
-    await create_topics(bootstrap, [topic])
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        for number, each in enumerate(EVENTS):
-            out = encode_event(event(id=each, reference=f"A-{number}"), topic, TRACE)
-            for turn in range(2 if each in SENT_AGAIN else 1):
-                await producer.send(
-                    topic,
-                    out.value,
-                    out.key,
-                    partition=(number + turn) % 4,
-                    headers=list(out.headers),
-                )
+@contextlib.asynccontextmanager
+async def attack(
+    bootstrap: str, server: DatabaseServer, name: str, *, guarded: bool
+) -> AsyncIterator[Attack]:
+    """Yield an attack on a topic, a group and a database that are new."""
+    await create_topics(bootstrap, [name])
+    with fresh_database(server) as url:
+        victim = Victim(
+            bootstrap=bootstrap,
+            database_url=url,
+            topic=name,
+            group_id=name,
+            instance="a",
+            guarded=guarded,
+        )
+        async with (
+            AIOKafkaProducer(bootstrap_servers=bootstrap) as producer,
+            store_of(victim) as store,
+        ):
+            yield Attack(victim, producer, store)
 
 
 async def test_each_effect_happens_once_and_the_same_attack_doubles_without_the_guard(
     broker: Broker, database_server: DatabaseServer, topics_prefix: str
 ) -> None:
-    topic = f"{topics_prefix}payment"
-    await fill(broker.bootstrap, topic)
-    with fresh_database(database_server) as one, fresh_database(database_server) as other:
-        guarded, unguarded = (
-            Attack(
-                Victim(
-                    bootstrap=broker.bootstrap,
-                    database_url=url,
-                    topic=topic,
-                    group_id=f"{topics_prefix}{name}",
-                    instance="a",
-                    guarded=name == "guarded",
-                )
-            )
-            for name, url in (("guarded", one), ("unguarded", other))
-        )
-        effects, without = await asyncio.gather(guarded.run(), unguarded.run())
-    assert effects == Counter(EVENTS)
-    assert without.keys() == set(EVENTS)
-    doubled = {each for each, times in without.items() if times > 1}
-    assert doubled >= SENT_AGAIN, "the events in two records"
-    assert doubled - SENT_AGAIN, "records that were delivered again"
+    names = (f"{topics_prefix}guarded", f"{topics_prefix}unguarded")
+    async with (
+        attack(broker.bootstrap, database_server, names[0], guarded=True) as one,
+        attack(broker.bootstrap, database_server, names[1], guarded=False) as other,
+    ):
+        effects, without = await asyncio.gather(one.run(), other.run())
+    assert effects == Counter(one.sent.keys())
+    # Each record has an effect, those in two records two, and one delivered again one more.
+    assert without >= other.sent > Counter(other.sent.keys())
+    assert without > other.sent
