@@ -96,7 +96,7 @@ def _pooler(needs: StoreNeeds, found: StoreFound) -> CheckResult:
     if needs.pooled and not found.pooler:
         return thing.warn(
             "there is none, but the configuration names one: every transaction takes longer",
-            'remove `pooler = "transaction"` beside the URL of the database',
+            'remove `pooler = "transaction"` next to the URL of the database',
         )
     return thing.ok("it pools transactions, as configured" if found.pooler else "none")
 

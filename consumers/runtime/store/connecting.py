@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import URL, make_url
 
-SET_POOLER: Final = 'set `pooler = "transaction"` beside the URL of the database'
+SET_POOLER: Final = 'set `pooler = "transaction"` next to the URL of the database'
 
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 _ENCRYPTION: Final = ("sslmode", *_FILES)
@@ -17,7 +17,7 @@ _SYSTEM: Final = "system"
 
 
 class PoolerNotSet(ConnectionError):  # noqa: N818 - named for what it is
-    """A pooler is between this process and PostgreSQL, and the configuration does not say so."""
+    """A pooler is between this process and PostgreSQL, but the configuration has none."""
 
     def __init__(self) -> None:
         """Give the remedy."""
@@ -48,7 +48,7 @@ def encryption_of(url: str) -> dict[str, Any]:
     for name in _FILES[trusts_system:]:
         _require_readable(name, given.get(name))
     try:
-        # The driver reads these parameters, with libpq's meaning, from a URL of its own.
+        # The driver reads these parameters, with libpq's meaning, from a separate URL.
         return {"ssl": _system_context(given)} if trusts_system else {"dsn": _own_url(given)}
     except ssl.SSLError as error:
         message = f"sslcert or sslkey of the database's URL: {error.reason}"
@@ -116,7 +116,7 @@ _POOLER_SAYS: Final = (
 
 
 def pooler_problem(state: str, message: str) -> str | None:
-    """Return what an error says about a connection pooler; None if nothing."""
+    """Return the problem with a connection pooler that an error is about; None if there is none."""
     if state in _UNPREPARED:
         return f"a connection pooler does not keep prepared statements: {SET_POOLER}"
     if state not in _POOLER_REFUSES:

@@ -30,10 +30,13 @@ _TRANSACTION_TIMEOUT = "transaction_timeout"
 _UNPREPARED: Mapping[str, Any] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
-    # PostgreSQL's unnamed statement, which the driver sends again whenever it executes it.
+    # asyncpg 0.30 gives a name without this, even if it caches nothing.
     "prepared_statement_name_func": lambda: "",
 }
-"""Arguments of the driver, and of SQLAlchemy's part of it, by which no statement has a name."""
+"""Arguments of the driver, and of SQLAlchemy's part of it, by which no statement has a name.
+
+The driver then uses PostgreSQL's unnamed statement, and sends it again whenever it executes it.
+"""
 
 _GUARD = (
     "SELECT set_config(name, value, true)"
@@ -43,7 +46,7 @@ _GUARD = (
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What an engine is made from."""
+    """Options of an engine."""
 
     guards: Mapping[str, str]
     """Parameters of the server that limit a transaction."""

@@ -29,7 +29,7 @@ SESSION = (
     *("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"),
     *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
 )
-REMEDY = 'set `pooler = "transaction"` beside the URL of the database'
+REMEDY = 'set `pooler = "transaction"` next to the URL of the database'
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,8 @@ async def test_every_transaction_has_its_guards_and_leaves_none(pooled: str) -> 
                 found = {name: value for name, value in rows.all()}  # noqa: C416 - rows are no pairs to mypy
                 major = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
                 assert await has_pooler(connection)
+                prepared = text("SELECT count(*) FROM pg_prepared_statements")
+                assert await connection.scalar(prepared) == 0
             expected = {
                 "application_name": "payrouter.ledger",
                 "idle_in_transaction_session_timeout": "7000",
