@@ -52,7 +52,7 @@ class StoreNeeds:
     schema: str
     rights: Mapping[str, Sequence[str]]
     pooled: bool = False
-    """Whether the configuration says that the database is behind a pooler."""
+    """Whether the configuration names a pooler."""
 
 
 def judge_store(found: StoreFound, needs: StoreNeeds) -> Iterator[CheckResult]:

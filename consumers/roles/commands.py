@@ -32,9 +32,9 @@ def roles(
     """Create the database roles of the configuration's URLs, with least privilege.
 
     The user of `owner_url` owns all tables, that of each consumer's `url` gets exactly the rights
-    that this consumer needs, and that of `reader_url` may read. A new role gets the password
-    of its URL; an existing one keeps its password. Run it again at any time: it makes what is missing and
-    takes away what is too much.
+    that this consumer needs, and that of `reader_url` may read. A new role gets the password of
+    its URL; an existing one keeps its password. Run it again at any time: it makes what is missing
+    and takes away what is too much.
     """
     from consumers.roles.acting import make_and_show
 
