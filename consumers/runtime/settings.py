@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -125,6 +125,13 @@ class Tuning(BaseModel):
         description="So many failed records in a row stop the consumer until `payrouter brake"
         " clear`.",
         examples=[50],
+    )
+    other_cluster: Literal["halt", "read"] = Field(
+        "halt",
+        description="What to do with a topic that was read from another Kafka cluster before:"
+        " `halt` until `payrouter offsets reset` states where to begin, or `read` it from its"
+        " start. Only for evaluation: `read` also accepts a wrong broker.",
+        examples=["read"],
     )
     remember_days: float = Field(
         30,

@@ -80,6 +80,7 @@ class HaltReason(StrEnum):
     BEFORE_START = "before_start"
     OTHER_RECORD = "other_record"
     OTHER_LOG = "other_log"
+    OTHER_CLUSTER = "other_cluster"
     RECORDS_MISSING = "records_missing"
 
 
