@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from consumers.runtime.store.connecting import SET_POOLER
+from consumers.runtime.store.connection_problems import SET_POOLER
 
 LEAST_POSTGRESQL = 15
 """First version of PostgreSQL that the consumers are tested with."""

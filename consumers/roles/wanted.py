@@ -7,7 +7,7 @@ import click
 from pydantic import SecretStr
 
 from consumers.runtime.configured import Consumer
-from consumers.runtime.store.connecting import bare_url
+from consumers.runtime.store.engines import bare_url
 from consumers.runtime.store.schema_version import histories
 from consumers.runtime.store.tables import needed_rights
 

@@ -84,6 +84,14 @@ def test_roles_are_printed_made_and_then_there(
     script = payrouter("db", "roles", "--admin-url-file", roles.admin_file(tmp_path), "--print")
     assert script.out.startswith("-- database ")
 
+    # Listings connect with the reader's URL, and what may be acted on does not.
+    own = tmp_path / "payrouter.toml"
+    elsewhere = roles.url_of("reader").replace(f"reader_{roles.mark}", "nobody_at_all")
+    tables = roles.tables().replace(roles.url_of("reader"), elsewhere)
+    own.write_text(tables, encoding="utf-8")
+    assert "nobody_at_all" in payrouter("ledger", "balance").err
+    assert payrouter("brake", "show", "ledger").status == 0
+
 
 def test_a_database_of_one_role_is_taken_over(
     payrouter: Command, roles: RolesOfTest, tmp_path: Path, database_server: DatabaseServer
@@ -134,7 +142,7 @@ def rights_of(consumer: Consumer) -> Mapping[str, Sequence[str]]:
 
 
 def missed(roles: RolesOfTest, consumer: Consumer, table: str) -> tuple[str, str]:
-    """Return what doctor says if a consumer lacks its rights on a table."""
+    """Return what doctor finds, and its remedy, if a consumer lacks its rights on a table."""
     role, schema = roles.name(consumer.service.name), consumer.service.schema
     rights = ", ".join(rights_of(consumer)[table])
     found = f"the role {role} lacks {rights} on {schema}.{table}"

@@ -75,7 +75,7 @@ async def test_every_transaction_has_its_guards_and_leaves_none(pooled: str) -> 
         for _ in range(2):
             async with engine.connect() as connection:
                 rows = await connection.execute(GUARDS)
-                found = {name: value for name, value in rows.all()}  # noqa: C416 - rows are no pairs to mypy
+                found = {row.name: row.setting for row in rows}
                 major = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
                 assert await has_pooler(connection)
                 prepared = text("SELECT count(*) FROM pg_prepared_statements")
