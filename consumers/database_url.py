@@ -15,8 +15,8 @@ from router.errors import ConfigurationError
 def consumer_database(settings: Settings, own: Mapping[str, Any], under: str) -> DatabaseSettings:
     """Return the database of a consumer: its own table comes before `[database]`.
 
-    It inherits `pooler`: without need that costs time, and where it is missing nothing works. URLs
-    of owner and reader are inherited only if they lead to a database of the same name.
+    It inherits `pooler`: one too many costs time, without one that is needed nothing works. URLs of
+    owner and reader are inherited only if they lead to a database of the same name.
     """
     common = settings.database
     database = read_database(dict(own), under) if own else common

@@ -149,6 +149,7 @@ READING = (
     *("ledger export --operations", "inventory stock", "inventory orders", "notifications list"),
     *("cases list", "trace A-1", "dlq list ledger", "dlq history ledger", "parked list ledger"),
     *("brake show ledger", "outbox show ledger", "offsets show ledger", "db upgrade"),
+    "doctor --only stores",
 )
 
 
