@@ -10,7 +10,13 @@ from sqlalchemy import func, make_url, select
 
 from consumers.configuration import every_consumer
 from consumers.roles.granting import Changes, grant, make_roles
-from consumers.roles.wanted import DatabaseRoles, reader_of, schema_roles, wanted_roles
+from consumers.roles.wanted import (
+    DatabaseRoles,
+    owner_of,
+    reader_of,
+    schema_roles,
+    wanted_roles,
+)
 from consumers.runtime.configured import Consumer
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import unavailability_explained
@@ -90,15 +96,14 @@ def upgrading(settings: ConsumerSettings) -> ConsumerSettings:
 
 async def grant_after_upgrade(consumer: Consumer) -> None:
     """Give the rights on new tables to the roles of a consumer, if another role owns the tables."""
-    if consumer.settings.owner_url is None:
+    owner, reader, schema = owner_of(consumer), reader_of(consumer), schema_roles(consumer)
+    if owner is None or owner.name == schema.role:
         return
-    reader = reader_of(consumer)
     engine = open_patient_engine(upgrading(consumer.settings), "upgrade")
     try:
         with unavailability_explained(consumer.settings):
             async with engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-                schema = schema_roles(consumer)
                 await grant(Changes(connection), schema, reader.name if reader else None)
     finally:
         await engine.dispose()

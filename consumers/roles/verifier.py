@@ -11,15 +11,13 @@ ITERATIONS = 4096
 _SALT_BYTES = 16
 
 
-def scram_verifier(password: str) -> str:
-    """Return the SCRAM-SHA-256 verifier of a password, which a statement may contain.
+def is_plain(password: str) -> bool:
+    """Return whether a password is visible ASCII: clients prepare others in different ways."""
+    return password.isascii() and password.isprintable()
 
-    Raises ValueError if the password has characters other than visible ASCII: clients prepare
-    those in different ways.
-    """
-    if not (password.isascii() and password.isprintable()):
-        message = "its password has characters other than visible ASCII"
-        raise ValueError(message)
+
+def scram_verifier(password: str) -> str:
+    """Return the SCRAM-SHA-256 verifier of a plain password, which a statement may contain."""
     salt = os.urandom(_SALT_BYTES)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
     client_key, server_key = (_mac(salted, word) for word in (b"Client Key", b"Server Key"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import click
 from pydantic import SecretStr
 
+from consumers.roles.verifier import is_plain
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.engines import bare_url
 from consumers.runtime.store.schema_version import histories
@@ -67,6 +68,12 @@ def schema_roles(consumer: Consumer) -> SchemaRoles:
     return SchemaRoles(service.schema, _login(consumer.settings.database_url).name, rights)
 
 
+def owner_of(consumer: Consumer) -> Login | None:
+    """Return the role that owns the tables, None if the consumer has no separate one."""
+    url = consumer.settings.owner_url
+    return None if url is None else _login(url)
+
+
 def reader_of(consumer: Consumer) -> Login | None:
     """Return the role of the listings, None if the consumer has no separate one."""
     url = consumer.settings.reader_url
@@ -111,4 +118,11 @@ def _login(url: SecretStr) -> Login:
     if not name:
         message = "a URL of the database names no user, so there is no role to create"
         raise click.UsageError(message)
-    return Login(str(name), str(read.password) if read.password else None)
+    password = str(read.password) if read.password else None
+    if password is not None and not is_plain(password):
+        message = (
+            f"the password of {name} has characters other than visible ASCII, which clients read"
+            " in different ways: choose another"
+        )
+        raise click.UsageError(message)
+    return Login(str(name), password)

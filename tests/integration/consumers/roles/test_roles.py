@@ -231,7 +231,12 @@ def test_a_missing_owner_and_a_role_with_two_purposes_are_refused(
         encoding="utf-8",
     )
     both = payrouter("db", "roles")
+    url = roles.url_of("owner").replace("never-printed", "p%C3%A4ss")
+    tables = f'[database]\nurl = "{roles.url_of("ledger")}"\nowner_url = "{url}"'
+    own.write_text(tables, encoding="utf-8")
+    unreadable = payrouter("db", "roles")
 
-    assert (missing.status, both.status) == (2, 2)
+    assert (missing.status, both.status, unreadable.status) == (2, 2, 2)
+    assert "other than visible ASCII" in unreadable.err
     assert "set database.owner_url_file" in missing.err
     assert "different users" in both.err
