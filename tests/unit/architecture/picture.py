@@ -17,7 +17,7 @@ Boxes = Mapping[str, Sequence[str]]
 
 FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
-        "consumers": ["consumers", "consumers.doctor"],
+        "consumers": ["consumers", "consumers.doctor", "consumers.roles"],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),
         ],

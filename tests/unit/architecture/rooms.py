@@ -174,8 +174,13 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store"),
         *("consumers.runtime.apply", "consumers.runtime.progress", "consumers"),
     ),
+    "consumers.roles": (
+        *(*_FLOOR, "router.commands", "router.configuration", "router.errors"),
+        *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store", "consumers"),
+    ),
     "consumers": (
         "consumers.doctor",
+        "consumers.roles",
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),
