@@ -14,8 +14,8 @@ from tests.parts.chart.processes import settings_of
 from tests.parts.chart.rendered import Rendered, of_kind, pod_of, the
 
 CASES: Final = ("large", "certificates")
-SEEN: Final = frozenset({"Describe", "DescribeConfigs"})
-"""To know whether a topic is there, and is as it must be."""
+COMPARED: Final = frozenset({"DescribeConfigs"})
+"""To know whether a topic is as it must be; READ and WRITE include DESCRIBE."""
 
 OWN: Final = {"edge", "exporter", "inventory", "ledger", "notifications"}
 Rights = Mapping[tuple[str, str], frozenset[str]]
@@ -58,8 +58,11 @@ def _rights(user: Rendered) -> Rights:
 
 
 def _edge(names: Topics) -> Rights:
-    written = [*names.events, names.quarantine, names.refused]
-    return {("topic", name): SEEN | {"Write"} for name in written}
+    written = [*names.events, names.quarantine]
+    return {
+        **{("topic", name): COMPARED | {"Write"} for name in written},
+        ("topic", names.refused): frozenset({"Write"}),
+    }
 
 
 def _consumers(names: Topics) -> Mapping[str, Rights]:
@@ -68,9 +71,10 @@ def _consumers(names: Topics) -> Mapping[str, Rights]:
         read = [names.name(topic) for topic in service.topics]
         written = [*(names.dead_letter(topic, name) for topic in read), names.outcome(name)]
         found[name] = {
-            **{("topic", topic): SEEN | {"Read"} for topic in read},
-            **{("topic", topic): SEEN | {"Write"} for topic in written},
-            ("group", f"payrouter.{name}"): frozenset({"Read", "Describe"}),
+            **{("topic", topic): COMPARED | {"Read"} for topic in read},
+            **{("topic", topic): COMPARED | {"Write"} for topic in written},
+            ("group", f"payrouter.{name}"): frozenset({"Read"}),
+            ("transactionalId", "*"): frozenset({"Describe"}),
         }
     return found
 

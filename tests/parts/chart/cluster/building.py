@@ -1,6 +1,6 @@
 """Builds the API server from its Go module, and finds etcd and definitions of other kinds.
 
-`k8s.io/kubernetes` builds only in a module of its own, which replaces the modules of its staging
+`k8s.io/kubernetes` builds only in a separate module, which replaces the modules of its staging
 folder by the published ones. A first build takes minutes; the result stays in `build/bin`.
 """
 

@@ -52,7 +52,7 @@ class ApiServer:
         return self._send("PATCH", f"{path}?{query}", found, "application/apply-patch+yaml")
 
     def try_create(self, found: dict[str, Any], namespace: str) -> Reply:
-        """Have an object checked, and not stored."""
+        """Check an object without storing it."""
         path = f"{self._path(found, namespace)}?dryRun=All&fieldValidation=Strict"
         return self._send("POST", path, found, "application/json")
 

@@ -61,10 +61,10 @@ spec:
       {{- .rights | trim | nindent 6 }}
 {{- end -}}
 
-{{/* Rights of the edge. */}}
+{{/* Rights of the edge. READ and WRITE include DESCRIBE. */}}
 {{- define "payrouter.edgeRights" -}}
 {{- range $topic := list "payment" "payout" "subscription" "quarantine" "refused" }}
-{{- $operations := list "Write" "Describe" "DescribeConfigs" }}
+{{- $operations := ternary (list "Write") (list "Write" "DescribeConfigs") (eq $topic "refused") }}
 {{- if and $.Values.strimzi.operatorCommands (has $topic (list "quarantine" "refused")) }}
 {{- $operations = append $operations "Read" }}
 {{- end }}
@@ -78,23 +78,26 @@ spec:
 {{- $operator := .root.Values.strimzi.operatorCommands }}
 {{- range $topic := .spec.topics }}
 {{- $name := include "payrouter.topic" (dict "root" $self.root "topic" $topic) }}
-{{- $operations := list "Read" "Describe" "DescribeConfigs" }}
+{{- $operations := list "Read" "DescribeConfigs" }}
 {{- if and $operator (has $topic $self.spec.operatorTopics) }}
 {{- $operations = append $operations "Write" }}
 {{- end }}
 {{- include "payrouter.topicRight" (dict "topic" $name "operations" $operations) }}
-{{- include "payrouter.topicRight" (dict "topic" (printf "%s.%s.dlq" $name $self.name) "operations" (list "Write" "Describe" "DescribeConfigs")) }}
+{{- include "payrouter.topicRight" (dict "topic" (printf "%s.%s.dlq" $name $self.name) "operations" (list "Write" "DescribeConfigs")) }}
 {{- end }}
 {{- if .spec.saysOutcomes }}
-{{- include "payrouter.topicRight" (dict "topic" (printf "%s%s.outcome" .root.Values.topics.prefix .name) "operations" (list "Write" "Describe" "DescribeConfigs")) }}
+{{- include "payrouter.topicRight" (dict "topic" (printf "%s%s.outcome" .root.Values.topics.prefix .name) "operations" (list "Write" "DescribeConfigs")) }}
 {{- end }}
-{{- include "payrouter.groupRight" (dict "group" (include "payrouter.group" .) "operations" (list "Read" "Describe")) }}
+{{- include "payrouter.groupRight" (dict "group" (include "payrouter.group" .) "operations" (list "Read")) }}
+# To name the producer of an open transaction, which withholds records.
+- resource: { type: transactionalId, name: "*", patternType: literal }
+  operations: [Describe]
 {{- end -}}
 
 {{/* Rights of the exporter. */}}
 {{- define "payrouter.exporterRights" -}}
 {{- range $topic := fromJsonArray (include "payrouter.topicsRead" .) }}
-{{- include "payrouter.topicRight" (dict "topic" (include "payrouter.topic" (dict "root" $ "topic" $topic)) "operations" (list "Read" "Describe")) }}
+{{- include "payrouter.topicRight" (dict "topic" (include "payrouter.topic" (dict "root" $ "topic" $topic)) "operations" (list "Read")) }}
 {{- end }}
 {{- range $name := fromJsonArray (include "payrouter.consumers" .) }}
 {{- include "payrouter.groupRight" (dict "group" (include "payrouter.group" (dict "name" $name)) "operations" (list "Describe")) }}
