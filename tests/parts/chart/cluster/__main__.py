@@ -1,4 +1,4 @@
-"""`make chart-cluster`: apply the renderings to a real API server, with strict validation.
+"""`make chart-cluster`: apply the renderings to a real API server, and install by helm.
 
 Definitions of kinds other than KEDA's and the Gateway API's are read from the folder of --crds.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tests.parts.chart.cluster.checking import check_all
+from tests.parts.chart.cluster.installing import install_and_upgrade
 from tests.parts.chart.cluster.schemas import write_schemas
 from tests.parts.chart.cluster.server import running_server
 
@@ -21,7 +22,7 @@ def main(crds: Path | None, *, schemas: bool) -> None:
     """Print what was checked, and a line for each object that is refused or warned about."""
     counts: Counter[str] = Counter()
     with running_server() as server:
-        problems = list(check_all(server, crds, counts))
+        problems = [*check_all(server, crds, counts), *install_and_upgrade(server, counts)]
         if schemas:
             write_schemas(server)
     for line in problems:

@@ -46,7 +46,9 @@ def build_api_server() -> Path:
         (folder / "main.go").write_text(_SOURCE)
         (folder / "go.mod").write_text(module_file((source / "go.mod").read_text()))
         _go("mod", "tidy", folder=folder)
-        _go("build", "-o", str(built), ".", folder=folder)
+        # Without it, helm would find a server without a version, and refuse it.
+        version = f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES}"
+        _go("build", "-ldflags", version, "-o", str(built), ".", folder=folder)
     return built
 
 

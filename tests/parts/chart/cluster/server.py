@@ -45,6 +45,11 @@ class ApiServer:
     token: str = field(repr=False)
     _plurals: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"https://127.0.0.1:{self.port}"
+
     def apply(self, found: dict[str, Any], namespace: str | None = None) -> Reply:
         """Apply an object, with unknown and doubled fields refused."""
         path = f"{self._path(found, namespace)}/{found['metadata']['name']}"
@@ -98,8 +103,7 @@ class ApiServer:
         self, method: str, path: str, body: bytes | None, content: str
     ) -> tuple[int, str, list[str]]:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content}
-        url = f"https://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, body, headers, method=method)
+        request = urllib.request.Request(self.url + path, body, headers, method=method)  # noqa: S310 - https
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
