@@ -38,6 +38,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
             *("consumers.ledger", "consumers.inventory", "consumers.notifications"),
             "consumers.ledger.transfers",
         ],
+        "exactly_once": ["consumers.exactly_once"],
         "runtime.commands": [
             *("consumers.runtime.commands", "consumers.runtime.commands.actions"),
         ],
