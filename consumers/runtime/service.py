@@ -14,6 +14,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
 from router.contract.order_fields import OrderFields
+from router.contract.outcome import OutcomeEvent
 from router.contract.topics import Topics
 
 
@@ -58,6 +59,13 @@ PlainHandler = Callable[[Driver, Sequence[Any]], Awaitable[Sequence[Fate]]]
 """Applies the events of a plain batch like a `Handler`, with the same rows, in less time.
 
 It leaves a batch to the handler by raising `NotPlain`, or any other exception.
+"""
+
+
+Recall = Callable[[AsyncConnection, Sequence[OutcomeEvent]], Awaitable[int]]
+"""Stores what outcomes report and the store lacks, after a backup was restored.
+
+Receives those since the store's last progress, most of which it knows; returns how many it lacked.
 """
 
 
@@ -125,7 +133,8 @@ class ConsumerActions:
     """Handler, readers and work of a consumer, with the configuration applied.
 
     `readers` decode the topics that hold no events of the contract. `before_play` prepares the
-    store for `dev --rate`. `plain` is a shorter way for most batches, if there is one.
+    store for `dev --rate`. `plain` is a shorter way for most batches, if there is one. `recall`
+    receives the consumer's own outcomes at the start, before any work.
     """
 
     handle: Handler
@@ -133,6 +142,7 @@ class ConsumerActions:
     work: Sequence[Work] = ()
     before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
     plain: PlainHandler | None = None
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True)

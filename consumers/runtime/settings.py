@@ -1,8 +1,8 @@
 """Settings of one consumer process, which the command line passes as plain data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -126,6 +126,13 @@ class Tuning(BaseModel):
         " clear`.",
         examples=[50],
     )
+    other_cluster: Literal["halt", "read"] = Field(
+        "halt",
+        description="What to do with a topic that was read from another Kafka cluster before:"
+        " `halt` until `payrouter offsets reset` states where to begin, or `read` it from its"
+        " start. Only for evaluation: `read` also accepts a wrong broker.",
+        examples=["read"],
+    )
     remember_days: float = Field(
         30,
         gt=0,
@@ -224,11 +231,27 @@ class ConsumerSettings:
     orders: OrderFields = field(default_factory=OrderFields)
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)
     """Returns the current URL of the database, if it can change; called for each new connection."""
+    pooled: bool = False
+    """Whether the database is behind a pooler of transactions."""
+    owner_url: SecretStr | None = None
+    """URL of the role that owns the tables, if that is a separate one."""
+    reader_url: SecretStr | None = None
+    """URL for listings, if that is a separate one."""
     accounts: tuple[str, ...] = ()
     """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)
     """Needs that its topics are compared with."""
     timing: ConsumerTiming = field(default_factory=ConsumerTiming)
+
+    @property
+    def listing(self) -> Self:
+        """The same settings with the database of listings, which may be a replica.
+
+        Not for anything that acts on what it reads: a replica may be late.
+        """
+        if self.reader_url is None:
+            return self
+        return replace(self, database_url=self.reader_url, database_url_now=None)
 
     @property
     def setup(self) -> Setup:
