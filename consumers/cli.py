@@ -11,9 +11,8 @@ from consumers import tree
 from consumers.installation import Installation
 from consumers.installed import installed
 from router.commands import tree as edge_tree
-from router.terminal.command_tree import CommandEntry, CommandTree
+from router.terminal.command_tree import CommandEntry, CommandTree, import_with_few_searches
 from router.terminal.exits import run
-from router.terminal.processes import import_with_few_searches
 
 YOURS: Final = "Consumers of other distributions"
 

@@ -1,8 +1,9 @@
 """Runs coroutines for commands: those that answer a question and those that serve."""
 
 import gc
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from router.terminal.command_tree import USUAL_SEARCHES
 from router.terminal.exits import StartError
 
 if TYPE_CHECKING:
@@ -10,17 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _Result = TypeVar("_Result")
-
-_USUAL: Final = gc.get_threshold()
-"""Thresholds of Python's search for garbage."""
-
-_WHILE_IMPORTING: Final = 50_000
-"""New objects after which a command searches for garbage: imports make many objects, which stay."""
-
-
-def import_with_few_searches() -> None:
-    """Let Python search rarely for garbage: a sixth of the time that a process takes to start."""
-    gc.set_threshold(_WHILE_IMPORTING, *_USUAL[1:])
 
 
 def run_async(coroutine: "Coroutine[Any, Any, _Result]") -> _Result:
@@ -38,7 +28,7 @@ def serve(process: "Coroutine[Any, Any, None]") -> None:
     import asyncio
 
     gc.freeze()
-    gc.set_threshold(*_USUAL)
+    gc.set_threshold(*USUAL_SEARCHES)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(process)

@@ -6,7 +6,7 @@ pytest-cov's mark `no_cover` leaves out a test but not its fixtures, which may c
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
@@ -36,15 +36,15 @@ def paused() -> Iterator[None]:
 
 
 @contextmanager
-def only_imports_traced() -> Iterator[None]:
-    """Trace only the modules of the project that are imported meanwhile.
+def only_imports_traced(packages: Collection[str] = MEASURED) -> Iterator[None]:
+    """Trace only the modules of these packages that are imported meanwhile.
 
     To collect the tests takes twice as long with a tracer, and these modules are a small part.
     """
     tracer, execute = sys.gettrace(), SourceFileLoader.exec_module
 
     def executed(loader: SourceFileLoader, module: ModuleType) -> None:
-        if is_tracing() or module.__name__.partition(".")[0] not in MEASURED:
+        if is_tracing() or module.__name__.partition(".")[0] not in packages:
             execute(loader, module)
             return
         sys.settrace(tracer)

@@ -22,7 +22,6 @@ def test_only_modules_of_the_project_are_traced_when_they_are_imported(
     _module(tmp_path / "ours", "measured", "VALUE = 1\n")
     _module(tmp_path, "theirs", "import ours.measured\nVALUE = 2\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(tracer, "MEASURED", ("ours",))
     traced = list[str]()
 
     def note(frame: FrameType, _event: str, _argument: object) -> None:
@@ -31,7 +30,7 @@ def test_only_modules_of_the_project_are_traced_when_they_are_imported(
     before = sys.gettrace()
     sys.settrace(note)
     try:
-        with tracer.only_imports_traced():
+        with tracer.only_imports_traced(["ours"]):
             importlib.import_module("theirs")
         assert sys.gettrace() is note
     finally:

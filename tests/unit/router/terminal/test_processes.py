@@ -5,8 +5,9 @@ import gc
 
 import pytest
 
+from router.terminal.command_tree import import_with_few_searches
 from router.terminal.exits import StartError
-from router.terminal.processes import import_with_few_searches, serve
+from router.terminal.processes import serve
 
 
 @pytest.mark.parametrize(
