@@ -49,7 +49,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection() -> Generator[None, object, object]:
     """Collect the tests without garbage collection, which would search thousands of them often.
 
-    Of the lines that run meanwhile, `--cov` measures only the project's.
+    During this, `--cov` measures only imports of the project.
     """
     gc.disable()
     try:

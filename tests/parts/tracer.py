@@ -24,7 +24,7 @@ def is_tracing() -> bool:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Trace nothing, neither here nor in threads that start meanwhile."""
+    """Trace nothing in the block, nor in threads that start in it."""
     tracer, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)
@@ -37,7 +37,7 @@ def paused() -> Iterator[None]:
 
 @contextmanager
 def only_imports_traced(packages: Collection[str] = MEASURED) -> Iterator[None]:
-    """Trace only the modules of these packages that are imported meanwhile.
+    """Trace only the modules of these packages that are imported in the block.
 
     To collect the tests takes twice as long with a tracer, and these modules are a small part.
     """
