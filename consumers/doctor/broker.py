@@ -1,13 +1,22 @@
-"""Judges what the broker reports: cluster, topics, groups, the rights to write."""
+"""Judges what the broker reports: cluster, topics, groups, rights."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from router.broker.topics.apply import TopicsReport, moves_keys
+from router.broker.rights import (
+    NOTHING_GRANTED,
+    Resource,
+    ResourceKind,
+    Right,
+    by_resource,
+    denied,
+    grant,
+    lacking,
+)
+from router.broker.topics.apply import TopicResult, TopicsReport, moves_keys
 from router.broker.topics.contract import Difference
 
-_RIGHTS = "docs/security.md"
 _UNCHECKED = "docs/runbooks/PayrouterTopicsUnchecked.md"
 
 
@@ -16,16 +25,15 @@ class BrokerFound:
     """What the broker reported.
 
     `groups` has by consumer why its group cannot be described, None if it can; it is empty if the
-    broker does not support that. `may_write` has
-    by topic of the edge whether we may write to it, None if the broker does not report it;
-    a missing topic is not in it.
+    broker does not support that. `granted` has our authorized operations by topic and group, as
+    far as the broker reports them.
     """
 
     cluster_id: str
     brokers: int
     topics: TopicsReport
     groups: Mapping[str, str | None] = field(default_factory=dict)
-    may_write: Mapping[str, bool | None] = field(default_factory=dict)
+    granted: Mapping[Resource, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,8 @@ class BrokerNeeds:
     min_insync_replicas: int
     groups: Mapping[str, str]
     """Group id by consumer."""
-    written: Collection[str]
-    """Topics that the edge writes; none if the configuration is not an edge's."""
+    rights: Mapping[str, Sequence[Right]] = field(default_factory=dict)
+    """Rights by process, all of them of the user in this configuration."""
 
 
 def judge_broker(found: BrokerFound, needs: BrokerNeeds) -> Iterator[CheckResult]:
@@ -46,9 +54,14 @@ def judge_broker(found: BrokerFound, needs: BrokerNeeds) -> Iterator[CheckResult
     yield _number(found.brokers, needs)
     yield _cluster(found.cluster_id, needs.cluster_id)
     yield from _topics(found.topics)
-    yield from _rights(found.may_write)
+    absent = {each.name for each in found.topics.topics if each.result is TopicResult.MISSING}
+    for process, rights in needs.rights.items():
+        known = [each for each in rights if each.resource.name not in absent]
+        yield from _rights(process, known, found.granted)
     for consumer, group_id in needs.groups.items():
-        yield _group(consumer, group_id, found.groups)
+        # One that is hidden from us is named with the right that is missing.
+        if found.granted.get(Resource(ResourceKind.GROUP, group_id)) != NOTHING_GRANTED:
+            yield _group(consumer, group_id, found.groups)
 
 
 def broker_away(problem: str) -> CheckResult:
@@ -103,21 +116,29 @@ def _remedy(difference: Difference) -> str:
     return f"{difference.action}, which moves keys to other partitions"
 
 
-def _rights(may_write: Mapping[str, bool | None]) -> Iterator[CheckResult]:
-    thing = _about("WRITE right")
-    for topic in sorted(name for name, granted in may_write.items() if granted is False):
-        yield thing.fail(
-            f"the edge has no right to write to the topic {topic}",
-            f"grant WRITE on it to the edge's user ({_RIGHTS})",
-        )
-    unknown = sorted(name for name, granted in may_write.items() if granted is None)
+def _rights(
+    process: str, rights: Sequence[Right], granted: Mapping[Resource, int]
+) -> Iterator[CheckResult]:
+    thing = _about(f"rights of {process}")
+    missing = by_resource(lacking(rights, granted))
+    for own in missing.values():
+        judged = thing.fail if any(each.required for each in own) else thing.warn
+        sentence, _, _ = denied(own)[0].partition("; grant: ")
+        without = "" if own[0].required else f", which it needs for: {own[0].why}"
+        yield judged(sentence + without, f"grant: {grant(own)}")
+    asked = [each for each in by_resource(rights) if each.kind is not _NEVER_REPORTED]
+    unknown = sorted(str(each) for each in asked if each not in granted)
     if unknown:
         yield thing.warn(
-            f"the broker does not report it for {', '.join(unknown)}",
-            "look at the edge's /readyz once it runs",
+            f"the broker does not report them for {', '.join(unknown)}",
+            "create what is missing; else look at /readyz of the process once it runs",
         )
-    elif may_write and all(may_write.values()):
-        yield thing.ok(f"the edge may write to its {len(may_write)} topics")
+    elif not missing:
+        yield thing.ok(f"has them on {len(asked)} topics and groups")
+
+
+_NEVER_REPORTED = ResourceKind.TRANSACTIONAL_ID
+"""Brokers report no operations of it; the one right on it is optional."""
 
 
 def _group(consumer: str, group_id: str, problems: Mapping[str, str | None]) -> CheckResult:

@@ -12,9 +12,10 @@ from router.broker.adapter.bootstrap import cause_of
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
 from router.broker.groups import describe_group
+from router.broker.rights import Resource
 from router.broker.topics.apply import ApplyMode, apply_topics
 from router.broker.topics.contract import TopicNeed
-from router.broker.topics.ids import MISSING, describe
+from router.broker.topics.granted import granted_on
 from router.broker.topics.listing import administering
 
 ANSWER_SECONDS = 10.0
@@ -28,18 +29,15 @@ async def query_broker(
     make = partial(make_admin, kafka, request_timeout_ms=int(ANSWER_SECONDS * 1000))
     async with administering(make, kafka.bootstrap) as admin:
         cluster = await tried(admin.describe_cluster)
-        may_write = await _may_write(admin, needs)
+        granted = await _granted(admin, needs)
         groups = await _groups(admin, needs.groups)
     report = await apply_topics(make, kafka.bootstrap, topics, ApplyMode.CHECK)
-    return BrokerFound(
-        str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, may_write
-    )
+    return BrokerFound(str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, granted)
 
 
-async def _may_write(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[str, bool | None]:
-    """Return what the broker reports of the topics that are there."""
-    seen = await describe(admin, needs.written, ANSWER_SECONDS)
-    return {name: topic.may_write for name, topic in seen.items() if topic.error != MISSING}
+async def _granted(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[Resource, int]:
+    resources = {right.resource for rights in needs.rights.values() for right in rights}
+    return await granted_on(admin, resources, ANSWER_SECONDS)
 
 
 async def _groups(

@@ -145,7 +145,8 @@ class Service:
     name. `options` is the model of what `[consumers.NAME]` may contain in addition
     to the runtime's own settings. `configured` returns what the consumer does with
     them; a consumer that needs no configuration has a `handle` instead.
-    `says_outcomes` if it publishes on `NAME.outcome`; `trail` is its part of
+    `says_outcomes` if it publishes on `NAME.outcome`; `commanded` are the topics on which it
+    publishes what its operators' commands record or decide; `trail` is its part of
     `payrouter trace`. `cases` are the places of its cases; every consumer also has the
     runtime's own kinds. `in_time_order` if it depends on the order of records of different
     topics: a consumer that is behind then applies the oldest first.
@@ -161,6 +162,7 @@ class Service:
     measures: Sequence[Measure] = ()
     options: type[BaseModel] = NoConsumerOptions
     says_outcomes: bool = False
+    commanded: Sequence[str] = ()
     trail: Trail | None = None
     cases: Sequence[CaseSource] = ()
     in_time_order: bool = False

@@ -1,0 +1,101 @@
+"""Asks the broker which operations on topics and groups our user is authorized for.
+
+Those of a transactional id or of the cluster are not asked: no client of ours depends on them.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from aiokafka.protocol import api
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
+
+from router.broker.adapter.private import ask
+from router.broker.rights import NOTHING_GRANTED, Resource, ResourceKind, Right, lacking
+from router.broker.topics.ids import NO_OPERATIONS, describe
+
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.2
+"""Between attempts: a broker has no coordinator yet when it is asked for the first group."""
+
+
+async def lacking_rights(
+    admin: AIOKafkaAdminClient, rights: Collection[Right], seconds: float
+) -> Collection[Right]:
+    """Return the rights that our user certainly lacks. Raises KafkaError or TimeoutError."""
+    resources = {each.resource for each in rights}
+    return lacking(rights, await granted_on(admin, resources, seconds))
+
+
+async def granted_on(
+    admin: AIOKafkaAdminClient, resources: Collection[Resource], seconds: float
+) -> Mapping[Resource, int]:
+    """Return the authorized operations on topics and groups, as far as the broker reports them.
+
+    Raises KafkaError or TimeoutError if no broker answers.
+    """
+    seen = await describe(admin, _names(resources, ResourceKind.TOPIC), seconds)
+    found = {
+        Resource(ResourceKind.TOPIC, name): topic.granted
+        for name, topic in seen.items()
+        if topic.granted is not None
+    }
+    for name in _names(resources, ResourceKind.GROUP):
+        granted = await _on_group(admin, name, seconds)
+        if granted is not None:
+            found[Resource(ResourceKind.GROUP, name)] = granted
+    return found
+
+
+def _names(resources: Iterable[Resource], kind: ResourceKind) -> Collection[str]:
+    return sorted(each.name for each in resources if each.kind is kind)
+
+
+async def _on_group(admin: AIOKafkaAdminClient, group_id: str, seconds: float) -> int | None:
+    """Ask the group's coordinator; None if it does not report it, or moves at this moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _asked(admin, group_id, seconds)
+        except GroupAuthorizationFailedError:
+            return NOTHING_GRANTED
+        except (NotImplementedError, TimeoutError):
+            return None
+        except KafkaError as error:
+            if not error.retriable:
+                return None
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return None
+
+
+async def _asked(admin: AIOKafkaAdminClient, group_id: str, seconds: float) -> int | None:
+    node = await admin.find_coordinator(group_id)
+    answer = await ask(admin, DescribeGroup(group_id), node=node, seconds=seconds)
+    ((code, *_, operations),) = answer.groups
+    if code:
+        raise for_code(code)
+    return None if operations == NO_OPERATIONS else int(operations)
+
+
+class DescribeGroupRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+    """Request, version 3; aiokafka's own decodes its answer as one of version 2."""
+
+    API_KEY = DescribeGroupsRequest_v3.API_KEY
+    API_VERSION = DescribeGroupsRequest_v3.API_VERSION
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+    SCHEMA = DescribeGroupsRequest_v3.SCHEMA
+
+
+class DescribeGroup(api.Request[DescribeGroupRequest]):  # type: ignore[misc] # aiokafka is untyped
+    """Asks a group's coordinator what our user may do with it; needs DESCRIBE on it."""
+
+    API_KEY = DescribeGroupsRequest_v3.API_KEY
+
+    def __init__(self, group_id: str) -> None:
+        """Ask about one group."""
+        self._group_id = group_id
+
+    def build(self, request_struct_class: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
+        """Build the request."""
+        return request_struct_class([self._group_id], True)  # noqa: FBT003 - its fields, in order
