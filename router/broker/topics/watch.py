@@ -287,8 +287,10 @@ class TopicWatch:
         if findings.lacking == before.lacking:
             return
         if findings.lacking:
-            level = logging.ERROR if findings.prevented else logging.WARNING
-            details = denied(findings.lacking)
-            self.log.log(level, "rights_missing", detail="; ".join(details))
+            self.log.log(
+                logging.ERROR if findings.prevented else logging.WARNING,
+                "rights_missing",
+                detail="; ".join(denied(findings.lacking)),
+            )
         else:
             self.log.info("rights_granted")
