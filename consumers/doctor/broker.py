@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
+from consumers.doctor.stores import judge_clock
 from router.broker.rights import (
     NOTHING_GRANTED,
     Resource,
@@ -34,6 +35,8 @@ class BrokerFound:
     topics: TopicsReport
     groups: Mapping[str, str | None] = field(default_factory=dict)
     granted: Mapping[Resource, int] = field(default_factory=dict)
+    ahead_seconds: float | None = None
+    """How far the active controller's clock is ahead of this machine's; None if it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,16 @@ class BrokerNeeds:
     """Group id by consumer."""
     rights: Mapping[str, Sequence[Right]] = field(default_factory=dict)
     """Rights by process, all of them of the user in this configuration."""
+    connection: str = ""
+    """How we are connected: protocol and user."""
 
 
 def judge_broker(found: BrokerFound, needs: BrokerNeeds) -> Iterator[CheckResult]:
     """Yield the results about a broker that answered."""
     yield _number(found.brokers, needs)
+    if needs.connection:
+        yield _about("connection").ok(needs.connection)
+    yield _clock(found.ahead_seconds)
     yield _cluster(found.cluster_id, needs.cluster_id)
     yield from _topics(found.topics)
     absent = {each.name for each in found.topics.topics if each.result is TopicResult.MISSING}
@@ -82,6 +90,15 @@ def _number(brokers: int, needs: BrokerNeeds) -> CheckResult:
             "start the other brokers: no topic can be created, and the loss of one more stops us",
         )
     return thing.ok(f"reachable, {number}")
+
+
+def _clock(ahead: float | None) -> CheckResult:
+    thing = _about("controller")
+    if ahead is not None:
+        return judge_clock(thing, ahead)
+    return thing.ok(
+        "its clock is not known: only a user with DESCRIBE on the cluster is told (Kafka 3.3)"
+    )
 
 
 def _cluster(cluster_id: str, configured: str | None) -> CheckResult:

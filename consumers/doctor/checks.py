@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import click
 
 from consumers.doctor.broker import BrokerNeeds, broker_away, judge_broker, judge_remembered
+from consumers.doctor.certificates import judge_kafka_certificates
 from consumers.doctor.configured import Configured, read_configuration, unreadable
 from consumers.doctor.endpoints import EdgeFound, judge_endpoints, no_endpoints
+from consumers.doctor.gateways import judge_skews, query_skews
 from consumers.doctor.query_broker import query_broker
 from consumers.doctor.query_stores import StoreUnanswered, query_store, store_needs
 from consumers.doctor.results import CheckedArea, CheckResult, has_failed
@@ -18,6 +20,7 @@ from consumers.doctor.stores import judge_store, store_away
 from consumers.rights.needed import EDGE, process_rights
 from consumers.runtime.configured import Consumer
 from router.broker.rights import KafkaOperation, Right, principal_of
+from router.broker.settings import KafkaSettings
 from router.broker.topics.listing import TopicsUnavailable
 from router.commands.invocation import Invocation
 from router.configuration.topic_needs import needs_of, topic_needs
@@ -117,18 +120,29 @@ async def _query_broker(invocation: Invocation, configured: Configured, asked: A
     if asked.chosen:
         # A user with least rights sees no other topics.
         topics = needs_of(topics, _names(asked.rights, KafkaOperation.DESCRIBE_CONFIGS))
+    certificates = list(judge_kafka_certificates(settings.kafka, datetime.now(UTC)))
     needs = BrokerNeeds(
         settings.kafka.cluster_id,
         settings.topics.replication_factor,
         settings.topics.min_insync_replicas,
         {each.service.name: each.settings.group_id for each in configured.consumers},
         asked.rights,
+        _connection(settings.kafka),
     )
     try:
         found = await query_broker(kafka, topics, needs)
     except TopicsUnavailable as error:
-        return _Broker([broker_away(str(error))])
-    return _Broker(list(judge_broker(found, needs)), found.cluster_id)
+        return _Broker([*certificates, broker_away(str(error))])
+    return _Broker([*certificates, *judge_broker(found, needs)], found.cluster_id)
+
+
+def _connection(kafka: KafkaSettings) -> str:
+    """Describe how a client that got an answer is connected."""
+    how = f"{kafka.security_protocol}"
+    if kafka.sasl_mechanism and kafka.security_protocol.startswith("SASL"):
+        who = f" as {kafka.sasl_username}" if kafka.sasl_username else ""
+        return f"{how}, signed in{who} by {kafka.sasl_mechanism}"
+    return how
 
 
 def _names(rights: Mapping[str, Sequence[Right]], operation: KafkaOperation) -> Collection[str]:
@@ -161,4 +175,7 @@ def _endpoints(configured: Configured) -> Sequence[CheckResult]:
     certificate = certificate_of(edge)
     wanted = edge.max_unproved + edge.max_in_flight + RESERVED
     found = EdgeFound(certificate.expires if certificate else None, reachable(wanted))
-    return list(judge_endpoints(settings, gates, found, datetime.now(UTC)))
+    return [
+        *judge_endpoints(settings, gates, found, datetime.now(UTC)),
+        *judge_skews(edge, query_skews(edge)),
+    ]

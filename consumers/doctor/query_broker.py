@@ -1,5 +1,6 @@
 """Reads what is checked from the broker: joins no group, creates no topic, writes no record."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from router.broker.adapter.bootstrap import cause_of
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
 from router.broker.groups import describe_group
+from router.broker.quorum import controller_clock
 from router.broker.rights import Resource
 from router.broker.topics.apply import ApplyMode, apply_topics
 from router.broker.topics.contract import TopicNeed
@@ -31,8 +33,21 @@ async def query_broker(
         cluster = await tried(admin.describe_cluster)
         granted = await _granted(admin, needs)
         groups = await _groups(admin, needs.groups)
+        ahead = await _ahead_seconds(admin)
     report = await apply_topics(make, kafka.bootstrap, topics, ApplyMode.CHECK)
-    return BrokerFound(str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, granted)
+    return BrokerFound(
+        str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, granted, ahead
+    )
+
+
+async def _ahead_seconds(admin: AIOKafkaAdminClient) -> float | None:
+    """Return how far the controller's clock is ahead of ours, less the time of its answer."""
+    before = time.time()
+    try:
+        there = await controller_clock(admin, ANSWER_SECONDS)
+    except (KafkaError, NotImplementedError, TimeoutError):
+        return None
+    return max(0.0, there - time.time()) or min(0.0, there - before)
 
 
 async def _granted(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[Resource, int]:

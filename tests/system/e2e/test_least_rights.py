@@ -58,6 +58,13 @@ def test_a_deployment_with_the_rights_of_the_table_works(deployment: Deployment)
     until(booked, "both payments in the books")
     traced = deployment.command("operator", "trace", "A-2", "--json")
     assert traced.returncode == 0, traced.stdout + traced.stderr
+    said = deployment.command(
+        "edge", "doctor", "--process", "edge", "--only", "endpoints", "--json"
+    )
+    clocks = {each["check"]: each["found"] for each in json.loads(said.stdout)}
+    assert "signed within 60 s of its arrival" in [
+        found for check, found in clocks.items() if check.startswith("clock: gateway of blockatm")
+    ]
     for name in PROCESSES:
         good, detail = deployment.ready(name)
         assert (good, "may not" in detail) == (True, False), detail

@@ -34,6 +34,7 @@ NEEDS = BrokerNeeds(
     min_insync_replicas=2,
     groups={"ledger": "payrouter.ledger"},
     rights={"ledger": RIGHTS},
+    connection="SASL_SSL, signed in as ledger by SCRAM-SHA-512",
 )
 SOUND = BrokerFound(
     cluster_id="abc",
@@ -44,6 +45,7 @@ SOUND = BrokerFound(
         PAYMENT: KafkaOperation.READ.bit | KafkaOperation.DESCRIBE_CONFIGS.bit,
         GROUP: READING,
     },
+    ahead_seconds=0.5,
 )
 
 
@@ -64,6 +66,8 @@ def different(*differences: Difference, unchecked: str | None = None) -> BrokerF
 def test_a_sound_broker_is_well_in_every_check() -> None:
     assert [(each.what, each.found) for each in judge_broker(SOUND, NEEDS)] == [
         ("broker", "reachable, 3 brokers"),
+        ("connection", "SASL_SSL, signed in as ledger by SCRAM-SHA-512"),
+        ("controller", "its clock agrees with this machine's"),
         ("cluster id", "abc"),
         ("topics", "1 of 1 are there as needed"),
         ("rights of ledger", "has them on 2 topics and groups"),
@@ -183,3 +187,32 @@ def test_fences_of_other_clusters_alone_are_named(clusters: Sequence[str], warne
     assert [each.found for each in found] == [
         "ledger has applied records of former, none of now"
     ] * warned
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        (
+            -3.0,
+            ("warn", "its clock is 3.0 s behind this machine's; synchronize both machines by NTP"),
+        ),
+        (
+            31.0,
+            (
+                "fail",
+                "its clock is 31.0 s ahead of this machine's; synchronize both machines by NTP",
+            ),
+        ),
+    ],
+)
+def test_a_controller_with_another_clock_is_named(ahead: float, expected: tuple[str, str]) -> None:
+    ((state, what, text),) = judged(replace(SOUND, ahead_seconds=ahead))
+    assert what == "controller"
+    assert (state, text) == expected
+
+
+def test_an_unknown_clock_is_said_and_is_no_trouble() -> None:
+    unknown = replace(SOUND, ahead_seconds=None)
+    (clock,) = [each for each in judge_broker(unknown, NEEDS) if each.what == "controller"]
+    assert clock.found.startswith("its clock is not known: ")
+    assert judged(unknown) == []
