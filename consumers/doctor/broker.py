@@ -10,10 +10,10 @@ from router.broker.rights import (
     Resource,
     ResourceKind,
     Right,
-    by_resource,
-    denied,
+    alike,
     grant,
     lacking,
+    lacks,
 )
 from router.broker.topics.apply import TopicResult, TopicsReport, moves_keys
 from router.broker.topics.contract import Difference
@@ -137,13 +137,14 @@ def _rights(
     process: str, rights: Sequence[Right], granted: Mapping[Resource, int]
 ) -> Iterator[CheckResult]:
     thing = _about(f"rights of {process}")
-    missing = by_resource(lacking(rights, granted))
-    for own in missing.values():
-        judged = thing.fail if any(each.required for each in own) else thing.warn
-        sentence, _, _ = denied(own)[0].partition("; grant: ")
-        without = "" if own[0].required else f", which it needs for: {own[0].why}"
-        yield judged(sentence + without, f"grant: {grant(own)}")
-    asked = [each for each in by_resource(rights) if each.kind is not _NEVER_REPORTED]
+    missing = alike(lacking(rights, granted))
+    for own in missing:
+        needed = any(each.required for each in own)
+        judged = thing.fail if needed else thing.warn
+        without = "" if needed else f", which it needs for: {own[0].why}"
+        yield judged(lacks(own) + without, f"grant: {grant(own)}")
+    resources = dict.fromkeys(each.resource for each in rights)
+    asked = [each for each in resources if each.kind is not _NEVER_REPORTED]
     unknown = sorted(str(each) for each in asked if each not in granted)
     if unknown:
         yield thing.warn(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from consumers.rights.needed import EDGE, EXPORTER, OPERATOR, TOPICS, process_rights
-from router.broker.rights import KafkaOperation, Resource, Right, by_resource, grant
+from router.broker.rights import Resource, Right, alike, grant
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
 from router.configuration.settings import settings_from
@@ -75,16 +75,7 @@ def _as_json(process: str, rights: Sequence[Right]) -> Iterator[Mapping[str, obj
 def _commands(chosen: Mapping[str, Sequence[Right]]) -> Iterator[str]:
     for name, rights in chosen.items():
         yield f"# {name}"
-        yield from (_folded(grant(each)) for each in _alike(rights))
-
-
-def _alike(rights: Sequence[Right]) -> Sequence[Sequence[Right]]:
-    """Return the rights in groups of resources of a kind with the same operations."""
-    groups: dict[tuple[str, frozenset[KafkaOperation]], list[Right]] = {}
-    for resource, own in by_resource(rights).items():
-        key = resource.kind.value, frozenset(each.operation for each in own)
-        groups.setdefault(key, []).extend(own)
-    return list(groups.values())
+        yield from (_folded(grant(each)) for each in alike(rights))
 
 
 def _folded(command: str) -> str:

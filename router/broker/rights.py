@@ -239,16 +239,30 @@ def lacking(rights: Iterable[Right], granted: Mapping[Resource, int]) -> Sequenc
 
 
 def denied(missing: Collection[Right]) -> Sequence[str]:
-    """Return a sentence for each resource on which rights are missing, with the command."""
-    return [_denied(own) for own in by_resource(missing).values()]
+    """Return a sentence for each set of missing rights, with the command that grants them."""
+    return [f"{lacks(own)}; grant: {grant(own)}" for own in alike(missing)]
 
 
-def by_resource(rights: Iterable[Right]) -> Mapping[Resource, Sequence[Right]]:
-    """Return the rights by their resource, each operation once, in their order."""
-    found: dict[Resource, dict[KafkaOperation, Right]] = {}
+def lacks(rights: Sequence[Right]) -> str:
+    """Say which operations are missing on which resources, all of them of a kind."""
+    first = rights[0]
+    operations = " and ".join(dict.fromkeys(each.operation.name for each in rights))
+    names = ", ".join(dict.fromkeys(f"`{each.resource.name}`" for each in rights))
+    several = "s" if len({each.resource for each in rights}) > 1 else ""
+    kind = first.resource.kind.replace("-", " ")
+    return f"{first.principal} may not {operations} {kind}{several} {names}"
+
+
+def alike(rights: Iterable[Right]) -> Sequence[Sequence[Right]]:
+    """Return rights in groups of resources of a kind, for which the same operations are needed."""
+    by_resource: dict[Resource, dict[KafkaOperation, Right]] = {}
     for each in rights:
-        found.setdefault(each.resource, {}).setdefault(each.operation, each)
-    return {resource: list(own.values()) for resource, own in found.items()}
+        by_resource.setdefault(each.resource, {}).setdefault(each.operation, each)
+    groups: dict[object, list[Right]] = {}
+    for resource, own in by_resource.items():
+        needed = any(each.required for each in own.values())
+        groups.setdefault((resource.kind, frozenset(own), needed), []).extend(own.values())
+    return list(groups.values())
 
 
 def grant(rights: Sequence[Right]) -> str:
@@ -266,12 +280,6 @@ def grant(rights: Sequence[Right]) -> str:
             *(resource.option for resource in resources),
         ]
     )
-
-
-def _denied(rights: Sequence[Right]) -> str:
-    first = rights[0]
-    operations = " and ".join(each.operation.name for each in rights)
-    return f"{first.principal} may not {operations} {first.resource}; grant: {grant(rights)}"
 
 
 def _quoted(text: str) -> str:

@@ -8,14 +8,14 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from consumers.rights.needed import process_rights
 from router.broker.rights import Right
 from router.configuration.settings import load_settings
 from router.evaluation.data_dir import DataDir
 from router.providers import examples
-from tests.parts.dev_process import Place
+from tests.parts.dev_process import Place, Said
 from tests.parts.monitoring.system import CONSUMERS, Program, started
 from tests.parts.ports import free_ports
 from tests.parts.rights.broker import MECHANISM, StrictKafka
@@ -87,7 +87,7 @@ management_port = {self.ports["exporter"]}
 every_seconds = 1
 {consumers}"""
 
-    def command(self, name: str, *words: str) -> Any:  # noqa: ANN401 - what a command printed
+    def command(self, name: str, *words: str) -> Said:
         """Run a command as the user of a process."""
         return self.place.quick(*words, "--config", f"{name}.toml")
 

@@ -10,22 +10,27 @@ import pytest
 
 from router.broker.rights import KafkaOperation, ResourceKind, Right, denied
 from tests.parts.databases import DatabaseServer, fresh_database
-from tests.parts.dev_process import Place
+from tests.parts.dev_process import Place, Said
 from tests.parts.rights.broker import StrictKafka
-from tests.parts.rights.deployment import PREFIX, SECOND_EDGE, USERS, Deployment, deployed
+from tests.parts.rights.deployment import SECOND_EDGE, USERS, Deployment, deployed
 from tests.parts.waiting import until
 
 pytestmark = pytest.mark.kafka
 
 CHOSEN = {
     ("edge", KafkaOperation.WRITE, "shop.payment"),
-    ("edge", KafkaOperation.DESCRIBE_CONFIGS, "shop.quarantine"),
     ("ledger", KafkaOperation.READ, "payrouter.ledger"),
     ("notifications", KafkaOperation.READ, "shop.order"),
-    ("inventory", KafkaOperation.WRITE, "shop.inventory.outcome"),
+    ("inventory", KafkaOperation.DESCRIBE_CONFIGS, "shop.inventory.outcome"),
     ("exporter", KafkaOperation.DESCRIBE, "payrouter.ledger"),
 }
-"""One of each kind: of edge, consumer and exporter, to read and to write, required and not."""
+"""One of each kind, and of each process: to read and to write, of a group, and an optional one."""
+
+INCLUDED_IN = {
+    KafkaOperation.DESCRIBE: KafkaOperation.ALTER,
+    KafkaOperation.DESCRIBE_CONFIGS: KafkaOperation.ALTER_CONFIGS,
+}
+"""Kafka lets who may do the one also do the other."""
 
 PROCESSES = ("edge", "ledger", "inventory", "notifications", "exporter")
 """They name it by themselves; the users of commands have no process."""
@@ -90,7 +95,7 @@ def _has_effect(right: Right, others: Sequence[Right]) -> bool:
     if right.resource.kind is ResourceKind.TRANSACTIONAL_ID:
         return False
     beside = {each.operation for each in others if each.resource == right.resource}
-    return right.operation is not KafkaOperation.DESCRIBE or KafkaOperation.ALTER not in beside
+    return INCLUDED_IN.get(right.operation) not in beside
 
 
 def test_each_right_that_is_taken_away_is_named(
@@ -131,28 +136,34 @@ def _named(deployment: Deployment, name: str, right: Right) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "operation", "topic"),
+    ("user", "command", "operation", "topic"),
     [
-        (("quarantine", "list"), KafkaOperation.READ, "quarantine"),
+        ("operator", "quarantine list", KafkaOperation.READ, "shop.quarantine"),
         (
-            ("offsets", "reset", "ledger", "--topic", "shop.payout", "--to", "earliest"),
+            "operator",
+            "offsets reset ledger --topic shop.payout --to earliest",
             KafkaOperation.READ,
-            "payout",
+            "shop.payout",
         ),
+        ("topics", "topics apply --check", KafkaOperation.DESCRIBE, "shop.payout"),
     ],
-    ids=["quarantine list", "offsets reset"],
+    ids=["quarantine list", "offsets reset", "topics apply"],
 )
 def test_a_command_names_the_right_that_it_lacks(
-    deployment: Deployment, words: Sequence[str], operation: KafkaOperation, topic: str
+    deployment: Deployment, user: str, command: str, operation: KafkaOperation, topic: str
 ) -> None:
-    own = [each for each in deployment.rights()["operator"] if each.resource.name == PREFIX + topic]
-    for each in {each.operation: each for each in own}.values():
+    rights = deployment.rights()[user]
+    own = {each.operation: each for each in rights if each.resource.name == topic}
+    for each in own.values():
         deployment.kafka.take(each)
+
+    def refused() -> Said | None:
+        said = deployment.command(user, *command.split())
+        return said if said.returncode else None
+
     try:
-        said = until(
-            lambda: (tried := deployment.command("operator", *words)).returncode and tried, ""
-        )
+        said = until(refused, f"a failure of {command}")
     finally:
-        deployment.kafka.grant(own)
-    (sentence,) = denied([each for each in own if each.operation is operation][:1])
+        deployment.kafka.grant(own.values())
+    (sentence,) = denied([own[operation]])
     assert sentence in said.stderr
