@@ -58,7 +58,8 @@ class Deployment:
         edge = SECOND_EDGE if name == SECOND_EDGE else "edge"
         consumers = "".join(
             f"[consumers.{each}]\nmanagement_port = {self.ports[each]}\n"
-            "retry_longest_seconds = 0.5\n"
+            "retry_longest_seconds = 0.5\nsession_timeout_seconds = 6\n"
+            "transaction_timeout_seconds = 3\n"
             for each in CONSUMERS
         )
         return f"""
