@@ -1,6 +1,6 @@
-"""Asks the broker which operations on topics and groups our user is authorized for.
+"""Reads from the broker which operations on topics and groups our user is authorized for.
 
-Those of a transactional id or of the cluster are not asked: no client of ours depends on them.
+Brokers report none of a transactional id.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from router.broker.topics.ids import NO_OPERATIONS, describe
 
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.2
-"""Between attempts: a broker has no coordinator yet when it is asked for the first group."""
+"""Between attempts: a broker has no coordinator yet at the first request for a group."""
 
 
 async def lacking_rights(

@@ -1,4 +1,4 @@
-"""Edges, consumers and exporter, each a process with a user and a configuration of its own."""
+"""Edges, consumers and exporter as processes, each with a separate user and configuration."""
 
 import contextlib
 import json
