@@ -123,6 +123,7 @@ def parts_of(service: Service, names: Topics, group_id: str) -> ConsumerParts:
         read,
         [names.dead_letter(topic, service.name) for topic in read],
         names.outcome(service.name) if service.says_outcomes else None,
+        service.recalls,
         [names.name(topic) for topic in service.commanded],
     )
 

@@ -181,7 +181,8 @@ def judge_remembered(
             yield _about(f"cluster of {consumer}").warn(
                 f"{consumer} has applied records of {', '.join(clusters)}, none of {cluster_id}",
                 "correct kafka.bootstrap_servers if this is another system's broker; set"
-                " kafka.cluster_id to the old one if the same log was moved; else nothing",
+                " kafka.cluster_id to the old one if the same log was moved; after a take-over run"
+                f" `payrouter offsets reset {consumer} --topic TOPIC --to earliest`",
             )
 
 

@@ -13,6 +13,7 @@ from consumers.notifications.rules import LOG
 from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.sending.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.sending.leases import delete_old_addresses, skip_overdue
+from consumers.notifications.sending.recall import recall_sent
 from consumers.notifications.sending.rendering import open_texts
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
@@ -45,6 +46,7 @@ def configured(setup: Setup) -> ConsumerActions:
     return ConsumerActions(
         handle=NotificationHandler(options),
         plain=PlainNotificationHandler(options),
+        recall=recall_sent,
         readers={ORDER: read_order(setup.orders), OUTCOMES: read_outcome},
         work=[
             *sending,
@@ -88,6 +90,7 @@ SERVICE = Service(
     options=NotificationOptions,
     configured=configured,
     says_outcomes=True,
+    recalls=True,
     trail=trail,
     cases=CASES,
 )

@@ -184,3 +184,16 @@ DEPARTURE = Table(
     info=DELETED_FROM,
 )
 """The time of each message sent on a channel in the last minute, for its rate limit."""
+
+SENT_BEFORE = Table(
+    "sent_before",
+    METADATA,
+    Column("message_id", Uuid, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    _time("sent_at", nullable=False),
+    info=DELETED_FROM,
+)
+"""Messages that were sent before the database was restored, and are not in it yet.
+
+Read from the outcomes at the start; deleted once the message is created again, as a sent one.
+"""

@@ -14,6 +14,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
 from router.contract.order_fields import OrderFields
+from router.contract.outcome import OutcomeEvent
 from router.contract.topics import Topics
 
 
@@ -58,6 +59,13 @@ PlainHandler = Callable[[Driver, Sequence[Any]], Awaitable[Sequence[Fate]]]
 """Applies the events of a plain batch like a `Handler`, with the same rows, in less time.
 
 It leaves a batch to the handler by raising `NotPlain`, or any other exception.
+"""
+
+
+Recall = Callable[[AsyncConnection, Sequence[OutcomeEvent]], Awaitable[int]]
+"""Stores what outcomes report and the store lacks, after a backup was restored.
+
+Receives those since the store's last progress, most of which it knows; returns how many it lacked.
 """
 
 
@@ -125,7 +133,8 @@ class ConsumerActions:
     """Handler, readers and work of a consumer, with the configuration applied.
 
     `readers` decode the topics that hold no events of the contract. `before_play` prepares the
-    store for `dev --rate`. `plain` is a shorter way for most batches, if there is one.
+    store for `dev --rate`. `plain` is a shorter way for most batches, if there is one. `recall`
+    receives the consumer's own outcomes at the start, before any work.
     """
 
     handle: Handler
@@ -133,6 +142,7 @@ class ConsumerActions:
     work: Sequence[Work] = ()
     before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
     plain: PlainHandler | None = None
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,8 @@ class Service:
     name. `options` is the model of what `[consumers.NAME]` may contain in addition
     to the runtime's own settings. `configured` returns what the consumer does with
     them; a consumer that needs no configuration has a `handle` instead.
-    `says_outcomes` if it publishes on `NAME.outcome`; `commanded` are the topics on which it
+    `says_outcomes` if it publishes on `NAME.outcome`, and `recalls` if it reads them again before
+    it acts, as its actions declare; `commanded` are the topics on which it
     publishes what its operators' commands record or decide; `trail` is its part of
     `payrouter trace`. `cases` are the places of its cases; every consumer also has the
     runtime's own kinds. `in_time_order` if it depends on the order of records of different
@@ -162,6 +173,7 @@ class Service:
     measures: Sequence[Measure] = ()
     options: type[BaseModel] = NoConsumerOptions
     says_outcomes: bool = False
+    recalls: bool = False
     commanded: Sequence[str] = ()
     trail: Trail | None = None
     cases: Sequence[CaseSource] = ()
@@ -181,6 +193,10 @@ class Service:
     def actions(self, setup: Setup) -> ConsumerActions:
         """Return the consumer's actions with this configuration."""
         if self.configured is not None:
-            return self.configured(setup)
+            actions = self.configured(setup)
+            if (actions.recall is not None) is not self.recalls:
+                message = f"consumer {self.name}: its actions and `recalls` differ"
+                raise TypeError(message)
+            return actions
         assert self.handle is not None  # noqa: S101 - `__post_init__` has checked it
         return ConsumerActions(self.handle)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -126,6 +126,13 @@ class Tuning(BaseModel):
         " clear`.",
         examples=[50],
     )
+    other_cluster: Literal["halt", "read"] = Field(
+        "halt",
+        description="What to do with a topic that was read from another Kafka cluster before:"
+        " `halt` until `payrouter offsets reset` states where to begin, or `read` it from its"
+        " start. Only for evaluation: `read` also accepts a wrong broker.",
+        examples=["read"],
+    )
     remember_days: float = Field(
         30,
         gt=0,
@@ -228,6 +235,8 @@ class ConsumerSettings:
     orders: OrderFields = field(default_factory=OrderFields)
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)
     """Returns the current URL of the database, if it can change; called for each new connection."""
+    pooled: bool = False
+    """Whether the database is behind a pooler of transactions."""
     accounts: tuple[str, ...] = ()
     """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)

@@ -110,13 +110,15 @@ def on_topic(user: str, operation: KafkaOperation, topic: str, why: str) -> Righ
 class ConsumerParts:
     """What a consumer reads and publishes, by the names on the broker.
 
-    `commanded` are the topics on which it publishes what operators record or decide.
+    `recalls` if it reads its own outcomes. `commanded` are the topics on which it publishes what
+    operators record or decide.
     """
 
     group_id: str
     read: Sequence[str]
     dead_letters: Sequence[str]
     outcome: str | None = None
+    recalls: bool = False
     commanded: Sequence[str] = ()
 
 
@@ -141,6 +143,9 @@ def consumer_rights(user: str, parts: ConsumerParts) -> Sequence[Right]:
         *_on_topics(user, KafkaOperation.READ, parts.read, "applies events"),
         *_on_topics(user, KafkaOperation.WRITE, parts.dead_letters, "publishes dead letters"),
         *_on_topics(user, KafkaOperation.WRITE, said, "publishes outcomes"),
+        *_on_topics(
+            user, KafkaOperation.READ, said if parts.recalls else (), "recalls what it did"
+        ),
         *_compared(user, [*parts.read, *parts.dead_letters, *said]),
         *_optional(
             _on_topics(user, KafkaOperation.WRITE, beside, "publishes what operators decide")

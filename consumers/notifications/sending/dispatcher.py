@@ -33,6 +33,7 @@ from consumers.notifications.sending.leases import (
     lease,
     mark,
 )
+from consumers.notifications.sending.recall import SENT_WORD
 from consumers.notifications.sending.rendering import Rendered, Texts, TextsError
 from consumers.notifications.tables import FAILED, SCHEMA
 from consumers.runtime.apply.failures import Action, Phase, decide
@@ -136,7 +137,7 @@ class Dispatcher:
         async with transaction_of(engine) as transaction:
             moment = await mark(transaction, leased, values)
             if moment is not None and result.status is SendStatus.SENT:
-                outcome = _outcome("notification.sent", self.channel, leased, moment)
+                outcome = _outcome(SENT_WORD, self.channel, leased, moment)
                 await publish_outcomes(transaction, SCHEMA, self.outcome_topic, [outcome])
             elif moment is not None and values["state"] == FAILED:
                 outcome = _outcome("notification.failed", self.channel, leased, moment)

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.facts import Facts
+from consumers.notifications.sending.recall import settle_sent
 from consumers.notifications.tables import (
     CHANGE,
     CHANNEL,
@@ -98,6 +99,7 @@ async def lease(transaction: AsyncConnection, request: LeaseRequest) -> Sequence
         .limit(number)
         .with_for_update(skip_locked=True)
     )
+    await settle_sent(transaction)
     ids = list(await transaction.scalars(chosen))
     if not ids:
         return []

@@ -28,6 +28,9 @@ class BookkeepingTransaction(Protocol):
     async def fences(self) -> Mapping[Partition, Fence]:
         """Return every fence of the cluster."""
 
+    async def fences_elsewhere(self) -> Collection[Partition]:
+        """Return the partitions that have a fence of another cluster."""
+
     async def begin_fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]
     ) -> None:

@@ -101,6 +101,20 @@ async def read_fences(
     return {found.partition: found for found in map(_fence, rows)}
 
 
+async def read_fences_elsewhere(
+    connection: AsyncConnection, tables: RuntimeTables, cluster_id: str
+) -> Mapping[Partition, int | None]:
+    """Read the partitions that have a fence of another cluster.
+
+    Returns the latest timestamp of a record that was applied there, None if it is unknown.
+    """
+    fence = tables.fence
+    place = (fence.c.topic, fence.c.partition)
+    latest = select(*place, func.max(fence.c.last_timestamp)).group_by(*place)
+    rows = await connection.execute(latest.where(fence.c.cluster_id != cluster_id))
+    return {Partition(topic, number): timestamp for topic, number, timestamp in rows}
+
+
 @dataclass(frozen=True)
 class FenceRow:
     """A fence as `payrouter offsets show` prints it."""

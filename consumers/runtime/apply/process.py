@@ -6,7 +6,7 @@ elsewhere, for lag tools only; nothing here depends on it.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -87,6 +87,8 @@ class Applier:
     """After so long without a statement the server may have closed the connection."""
     shorter: ShorterWay | None = None
     """Tried first, if the consumer has one."""
+    other_cluster_too: bool = False
+    """Whether topics that were read from another cluster are read from their start."""
 
     def decode(self, record: Record) -> Decoded | Undecodable | TooNew:
         """Decode a record with the reader of its topic."""
@@ -101,12 +103,18 @@ class Applier:
         before anything is read, so that records lost before they are applied are
         detected. `topic_ids` are the broker's ids of the topics by name, as far as
         the broker reports them: a fence without an id gets the id of its topic.
+        A partition of a topic that was read from another cluster gets none, unless
+        `other_cluster_too`: nothing shows where to begin.
         """
         if not begin:
             return {}
         async with self.books.transaction() as books:
             known = await books.fences()
             wanted = {at: begin[at] for at in begin if _must_store(known.get(at), at, topic_ids)}
+            if not self.other_cluster_too and wanted.keys() - known.keys():
+                elsewhere = await books.fences_elsewhere()
+                moved = of_another_cluster(wanted, known, elsewhere)
+                wanted = {at: wanted[at] for at in wanted.keys() - moved}
             if not wanted:
                 return known
             await books.begin_fences(wanted, topic_ids)
@@ -327,6 +335,21 @@ def checked_fates(answers: Sequence[Fate], events: int) -> Sequence[Fate]:
         message = f"the handler must return Fate.APPLIED or Fate.STALE for each of {events} events"
         raise ValueError(message)
     return [Fate(each) for each in answers]
+
+
+def of_another_cluster(
+    wanted: Collection[Partition],
+    known: Collection[Partition],
+    elsewhere: Collection[Partition],
+) -> set[Partition]:
+    """Return the partitions without a fence whose topic was read from another cluster only.
+
+    `known` are the partitions with a fence, `elsewhere` those with one of another cluster. A
+    partition that was added to a topic of this cluster belongs to none of them.
+    """
+    here = {partition.topic for partition in known}
+    topics = {partition.topic for partition in elsewhere} - here
+    return {at for at in wanted if at not in known and (at in elsewhere or at.topic in topics)}
 
 
 def _must_store(fence: Fence | None, partition: Partition, topic_ids: Mapping[str, UUID]) -> bool:

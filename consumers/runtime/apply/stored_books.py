@@ -20,6 +20,7 @@ from consumers.runtime.apply.offsets import (
     move_fence,
     pass_gap,
     read_fences,
+    read_fences_elsewhere,
     unclaim_events,
 )
 from consumers.runtime.apply.outbox import Outgoing, put
@@ -84,6 +85,10 @@ class StoredTransaction:
     async def fences(self) -> Mapping[Partition, Fence]:
         """Read every fence of the cluster."""
         return await read_fences(self.effects, self.tables, self.cluster_id)
+
+    async def fences_elsewhere(self) -> Collection[Partition]:
+        """Read which partitions have a fence of another cluster."""
+        return await read_fences_elsewhere(self.effects, self.tables, self.cluster_id)
 
     async def begin_fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]

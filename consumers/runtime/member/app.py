@@ -23,14 +23,16 @@ from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.recall import recall_outcomes
 from consumers.runtime.member.report import Report, explained
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
 from consumers.runtime.plain.batches import PlainBatches
-from consumers.runtime.service import ConsumerActions, Service
+from consumers.runtime.service import ConsumerActions, Recall, Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store.database import open_engine, transaction_of
+from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.engines import open_engine
 from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 from router.background import end, in_background
@@ -205,6 +207,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         brake_after=tuning.brake_after,
         readers={settings.topics.name(topic): read for topic, read in actions.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
+        other_cluster_too=tuning.other_cluster == "read",
         shorter=None if actions.plain is None else PlainBatches(stored, actions.plain, process.log),
     )
     report = Report(service.name, process.metrics, process.log, rights=process.topics.rights)
@@ -213,6 +216,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
     listener = RebalanceListener(loop.on_assigned, loop.on_revoked)
     subscription = Subscription(settings, topics, listener)
     try:
+        if actions.recall is not None:
+            await _unless_stopped(process, _recall(process, stored, actions.recall))
         client = await _unless_stopped(process, subscription.start())
         if client is not None:
             process.loop = loop
@@ -225,6 +230,14 @@ async def _consume_once(process: ConsumerProcess) -> None:
     finally:
         await subscription.stop()
         loop.forget()
+
+
+async def _recall(process: ConsumerProcess, stored: StoredBooks, recall: Recall) -> None:
+    """Let the consumer compare its store with its own outcomes, before it does any work."""
+    process.waiting_for = "reading its own outcomes"
+    lacked = await recall_outcomes(process.engine, stored.tables, process.settings, recall)
+    if lacked:
+        process.log.warning("outcomes_recalled", lacked=lacked)
 
 
 async def _until_stopped(

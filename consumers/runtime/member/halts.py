@@ -32,6 +32,15 @@ def records_missing(partition: Partition, missing: range, resume_at: int) -> Hal
     return Halt(partition, HaltReason.RECORDS_MISSING, detail, resume_at)
 
 
+def other_cluster(partition: Partition) -> Halt:
+    """Return the halt of a partition whose topic was read from another cluster so far."""
+    detail = (
+        "the topic was read from another Kafka cluster so far, and offsets of one cluster mean"
+        " nothing in another"
+    )
+    return Halt(partition, HaltReason.OTHER_CLUSTER, detail)
+
+
 _NOT_BY_A_FENCE = {
     HaltReason.TOO_NEW: "Upgrade payrouter",
     HaltReason.NO_CODEC: "Install what is missing",
@@ -50,6 +59,17 @@ def remedy(halt: Halt, consumer: str) -> str:
         return (
             "Find out what deleted them, and have the gateways send their events again;"
             f" `{reset} {halt.resume_at}` accepts that they are missing and continues after them."
+        )
+    if halt.reason is HaltReason.OTHER_CLUSTER:
+        return (
+            "Correct kafka.bootstrap_servers if this is not the cluster that took over; if it is,"
+            f" `payrouter offsets reset {consumer} --topic {topic} --to earliest` reads its log"
+            " from the start; events that were already applied have no second effect."
+        )
+    if halt.reason is HaltReason.BEFORE_START:
+        return (
+            f"`{reset} earliest` continues with the records that are left; compare with the"
+            " gateways' lists what the others were, and have the gateways send them again."
         )
     return (
         f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` reads the log"

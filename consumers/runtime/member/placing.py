@@ -9,7 +9,7 @@ from consumers.runtime.apply.failures import Action, HaltReason, Phase, back_off
 from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.client import Client
-from consumers.runtime.member.halts import Halt
+from consumers.runtime.member.halts import Halt, other_cluster
 from consumers.runtime.member.partition import Delayed, Found, Stopped
 from consumers.runtime.member.positions import Positions
 from consumers.runtime.member.report import Report
@@ -79,6 +79,8 @@ class Placing:
             return True
         for partition in bounds.keys() & fences.keys() & self.positions.unplaced.keys():
             self._place(client, fences[partition], bounds[partition], topics[partition.topic])
+        for partition in bounds.keys() - fences.keys():
+            halt_at(client, self.positions, self.report, other_cluster(partition))
         for partition in [each for each in wanted if each not in bounds]:
             self._delay([partition], LogUnknown(partition, topics[partition.topic]))
         return True

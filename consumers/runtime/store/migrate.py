@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, func, inspect, literal, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateSchema
 
@@ -18,6 +19,10 @@ from consumers.runtime.store.schema_version import History, histories
 
 _LOCK = 0x7061_7972_6F75_7465
 """One upgrade per database at a time, for all consumers: "payroute" as a number."""
+
+_DEADLOCK = "40P01"
+_TRIES = 10
+"""Tries in all: a running consumer locks the same tables in another order."""
 
 # A script may wait for locks and run longer than any other statement.
 _PATIENCE = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
@@ -37,8 +42,19 @@ async def upgrade(engine: AsyncEngine, service: Service) -> Sequence[str]:
     A concurrent upgrade by another process or host waits for this one and then has
     nothing to do. Within one process and event loop, run upgrades of different
     databases one after the other: Alembic's context is global. A schema newer than
-    the code is left unchanged.
+    the code is left unchanged. A script that deadlocks with a running consumer is
+    rolled back, and everything is tried again.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return await _upgraded(engine, service)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+    return await _upgraded(engine, service)
+
+
+async def _upgraded(engine: AsyncEngine, service: Service) -> Sequence[str]:
     async with engine.begin() as connection:
         for setting in _PATIENCE:
             await connection.execute(select(func.set_config(setting, "0", literal(value=True))))

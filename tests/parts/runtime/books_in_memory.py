@@ -71,6 +71,10 @@ class ModelTransaction:
         """Return every fence."""
         return dict(self.state.fences)
 
+    async def fences_elsewhere(self) -> Collection[Partition]:
+        """Return none: the model has one cluster."""
+        return ()
+
     async def begin_fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]
     ) -> None:

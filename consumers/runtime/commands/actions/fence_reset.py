@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.memory import remembered_since
-from consumers.runtime.apply.offsets import read_fences
+from consumers.runtime.apply.offsets import read_fences, read_fences_elsewhere
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.configured import Consumer
 from consumers.runtime.member.subscription import broker_cluster_id
@@ -49,12 +49,23 @@ class Reset:
     """Time at which the record at `to` was written; None if there is none, or it has none."""
     topic_id: UUID | None = None
     """Id of the topic whose log the fence is set in; None if the broker has no topic ids."""
+    moved: bool = False
+    """Whether the partition was read from another cluster so far."""
+    applied_there: datetime | None = None
+    """Time at which the last record applied there was written, if it is known."""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether records may be missing between the last one applied there and the first here."""
+        there, here = self.applied_there, self.oldest
+        return there is not None and (here is None or here > there)
 
     def as_json(self) -> dict[str, object]:
         """Return the fields, as JSON values."""
         topic_id = str(self.topic_id) if self.topic_id is not None else None
-        oldest = self.oldest and self.oldest.isoformat()
-        values = {**asdict(self), "oldest": oldest, "topic_id": topic_id}
+        times = {"oldest": self.oldest, "applied_there": self.applied_there}
+        shown = {name: time and time.isoformat() for name, time in times.items()}
+        values = {**asdict(self), **shown, "topic_id": topic_id}
         topic, number = values.pop("partition")
         return {"topic": topic, "partition": number, **values}
 
@@ -72,8 +83,8 @@ class ResetPlan:
         return [
             each
             for each in self.resets
-            if each.was is not None
-            and each.to < min(each.was, each.end)
+            if (each.was is not None or each.moved)
+            and each.to < (each.end if each.was is None else min(each.was, each.end))
             and (each.oldest is None or each.oldest < self.known_since)
         ]
 
@@ -90,11 +101,19 @@ async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str
         raise ResetRefused(message) from None
     async with reading(settings) as connection:
         fences = await read_fences(connection, consumer.tables, cluster_id)
+        elsewhere = await read_fences_elsewhere(connection, consumer.tables, cluster_id)
         days = settings.tuning.remember_days
         since = await remembered_since(connection, consumer.tables, days)
     there = {partition: fence.next_offset for partition, fence in fences.items()}
-    resets = [replace(each, was=there.get(each.partition)) for each in logs]
+    resets = [_known(replace(each, was=there.get(each.partition)), elsewhere) for each in logs]
     return ResetPlan(cluster_id, resets, since)
+
+
+def _known(reset: Reset, elsewhere: Mapping[Partition, int | None]) -> Reset:
+    """Add what is known of the partition in other clusters, if it has no fence in this one."""
+    if reset.was is not None or reset.partition.topic not in {each.topic for each in elsewhere}:
+        return reset
+    return replace(reset, moved=True, applied_there=_time(elsewhere.get(reset.partition)))
 
 
 async def apply_reset(consumer: Consumer, plan: ResetPlan) -> None:
@@ -208,6 +227,10 @@ async def _written_at(
     if offset >= end:
         return None
     found = (await reread_records(client, tp, offset, 1)).records
-    if not found or found[0].timestamp == NO_TIMESTAMP:
+    return _time(found[0].timestamp) if found else None
+
+
+def _time(timestamp: int | None) -> datetime | None:
+    if timestamp in {None, NO_TIMESTAMP}:
         return None
-    return datetime.fromtimestamp(found[0].timestamp / 1000, UTC)
+    return datetime.fromtimestamp(timestamp / 1000, UTC)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from consumers.runtime.commands.actions.fence_reset import (
+    Reset,
     ResetPlan,
     ResetRefused,
     apply_reset,
@@ -65,4 +66,15 @@ def _show(consumer: Consumer, plan: ResetPlan, *, done: bool, as_json: bool) -> 
     ]
     columns = ("partition", "next", "becomes", "log begins", "log ends")
     show_table(consumer.service.name, columns, rows, numbers=columns[1:])
+    for each in plan.resets:
+        if each.lacks:
+            click.echo(_lacking(each), err=True)
     click.echo("done" if done else "nothing was changed; --yes does it")
+
+
+def _lacking(reset: Reset) -> str:
+    begins = "is empty" if reset.oldest is None else f"begins {reset.oldest:%c}"
+    return (
+        f"{reset.partition}: records may be missing: the last one applied from the other cluster"
+        f" was written {reset.applied_there:%c}, and what is read here {begins}"
+    )

@@ -274,3 +274,26 @@ async def test_fence_must_count_every_passed_offset(engine: AsyncEngine) -> None
     await run(engine, FENCE.format(first=5, next=9, applied=3, gaps=1))
     with pytest.raises(DBAPIError, match="fence_counts_every_offset"):
         await run(engine, "UPDATE ledger.fence SET next_offset = 10")
+
+
+DEADLOCK = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '{state}'; END $$"
+
+
+@pytest.mark.parametrize(("state", "passes"), [("40P01", True), ("42501", False)])
+async def test_upgrade_that_deadlocks_with_a_consumer_is_tried_again_as_a_whole(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, state: str, *, passes: bool
+) -> None:
+    real, failures = migrate._apply, iter(range(2))  # noqa: SLF001 - stands for a script
+
+    def apply(connection: Connection, history: Any) -> None:  # noqa: ANN401
+        real(connection, history)
+        if history.name != "runtime" and next(failures, None) is not None:
+            connection.execute(text(DEADLOCK.format(state=state)))
+
+    monkeypatch.setattr(migrate, "_apply", apply)
+    if passes:
+        assert await upgrade(engine, LEDGER) == EVERYTHING
+    else:
+        with pytest.raises(DBAPIError):
+            await upgrade(engine, LEDGER)
+        assert await is_pending(engine, LEDGER)

@@ -11,7 +11,9 @@ from consumers.runtime.member.relay import _with_topic
 from consumers.runtime.member.report import explained
 from router.broker.rights import ConsumerParts, consumer_rights
 
-PARTS = ConsumerParts("payrouter.ledger", ["payment"], ["payment.ledger.dlq"], None, ["payment"])
+PARTS = ConsumerParts(
+    "payrouter.ledger", ["payment"], ["payment.ledger.dlq"], commanded=["payment"]
+)
 RIGHTS = consumer_rights("User:ledger", PARTS)
 
 

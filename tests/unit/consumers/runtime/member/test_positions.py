@@ -7,7 +7,7 @@ import pytest
 
 from consumers.runtime.apply.failures import HaltReason, describe
 from consumers.runtime.apply.offsets import Fence, LastApplied
-from consumers.runtime.member.halts import Halt, records_missing, remedy
+from consumers.runtime.member.halts import Halt, other_cluster, records_missing, remedy
 from consumers.runtime.member.partition import FenceSet, Found, Placed, Read, Stopped
 from consumers.runtime.member.placing import LogUnknown, halt_if_other_topic, start_at
 from consumers.runtime.member.positions import Positions
@@ -275,3 +275,19 @@ def led_by(leader: int | None) -> TopicSeen:
 )
 def test_unplaceable_partition_reports_the_brokers_answer(topic: TopicSeen, said: str) -> None:
     assert describe(LogUnknown(PAYMENT_0, topic)) == f"LogUnknown: {said}"
+
+
+def test_halt_on_another_cluster_names_both_remedies() -> None:
+    said = remedy(other_cluster(PAYMENT_1), "ledger")
+    assert "Correct kafka.bootstrap_servers if" in said
+    # All partitions at once: each of them halts.
+    assert "`payrouter offsets reset ledger --topic payment --to earliest`" in said
+    assert "--partition" not in said
+
+
+def test_deleted_records_are_named_as_lost() -> None:
+    with pytest.raises(Halt) as halt:
+        start_at(fence(3), bounds(5, 9))
+    said = remedy(halt.value, "ledger")
+    assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
+    assert "have the gateways send them again" in said

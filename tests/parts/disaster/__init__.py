@@ -1,0 +1,1 @@
+"""Consumers of one shop whose database is restored, or whose cluster is replaced."""

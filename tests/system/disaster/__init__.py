@@ -1,0 +1,1 @@
+"""A database restored from a backup, and a cluster replaced by its mirror."""
