@@ -17,8 +17,7 @@ from router.broker.quorum import controller_clock
 from router.broker.rights import Resource
 from router.broker.topics.apply import ApplyMode, apply_topics
 from router.broker.topics.contract import TopicNeed
-from router.broker.topics.granted import granted_on
-from router.broker.topics.listing import administering
+from router.broker.topics.listing import administering, granted_on
 
 ANSWER_SECONDS = 10.0
 """For one answer; a broker that takes longer is reported as unreachable."""

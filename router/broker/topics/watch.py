@@ -19,8 +19,12 @@ from router.background import in_background
 from router.broker.adapter.bootstrap import cause_of
 from router.broker.rights import Right, denied
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
-from router.broker.topics.granted import lacking_rights
-from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
+from router.broker.topics.listing import (
+    NOT_SUPPORTED,
+    MakeAdmin,
+    describe_topics,
+    lacking_rights,
+)
 from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
