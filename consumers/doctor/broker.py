@@ -97,7 +97,7 @@ def _clock(ahead: float | None) -> CheckResult:
     if ahead is not None:
         return judge_clock(thing, ahead)
     return thing.ok(
-        "its clock is not known: only a user with DESCRIBE on the cluster is told (Kafka 3.3)"
+        "its clock is not known: Kafka 3.3 reports it to users with DESCRIBE on the cluster"
     )
 
 

@@ -33,7 +33,7 @@ def query_skews(edge: EdgeSettings) -> Mapping[str, float] | None:
 
 
 def judge_skews(edge: EdgeSettings, skews: Mapping[str, float] | None) -> Iterator[CheckResult]:
-    """Yield the results about gateways; what cannot be known is said, and is no warning."""
+    """Yield the results about gateways; an unknown clock does not warn."""
     if skews is None:
         yield _about("gateways").ok(f"not known: no edge answers at {_metrics_of(edge)}")
     elif not skews:
@@ -52,7 +52,7 @@ def _judged(name: str, skew: float) -> CheckResult:
 
 
 def _metrics_of(edge: EdgeSettings) -> str:
-    # An edge that listens on every address is asked on loopback.
+    # An edge that listens on every address listens on loopback too.
     host = "127.0.0.1" if edge.management_host in {"0.0.0.0", "::"} else edge.management_host  # noqa: S104 - compared
     return f"http://{f'[{host}]' if ':' in host else host}:{edge.management_port}/metrics"
 

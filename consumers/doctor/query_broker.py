@@ -40,7 +40,7 @@ async def query_broker(
 
 
 async def _ahead_seconds(admin: AIOKafkaAdminClient) -> float | None:
-    """Return how far the controller's clock is ahead of ours, less the time of its answer."""
+    """Return how far the controller's clock is ahead of this one, less the time of its answer."""
     before = time.time()
     try:
         there = await controller_clock(admin, ANSWER_SECONDS)

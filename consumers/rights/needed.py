@@ -19,7 +19,7 @@ from router.configuration.topic_needs import topic_needs
 EDGE: Final = "edge"
 EXPORTER: Final = "exporter"
 TOPICS: Final = "topics"
-"""`payrouter topics apply`, which a deployment may run as a user of its own."""
+"""`payrouter topics apply`, which a deployment may run as a separate user."""
 
 OPERATOR: Final = "operator"
 """The other commands that use the broker."""

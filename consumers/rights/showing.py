@@ -15,8 +15,8 @@ _HEAD = """\
 # Rights on Kafka
 
 Each process works with these rights and no other; give each its own user. The tables have the names
-of an empty configuration. `payrouter rights` prints those of yours, as commands of Kafka that grant
-them: `payrouter rights ledger --principal User:pay-ledger`.
+of an empty configuration. `payrouter rights` prints those of your configuration, as commands of
+Kafka that grant them: `payrouter rights ledger --principal User:pay-ledger`.
 
 A process that lacks a right names it in its log (`rights_missing`) and in `/readyz`, with the
 command that grants it, and `payrouter doctor --process ledger` does so before the process runs.

@@ -1,7 +1,7 @@
-"""Rights that each process needs on Kafka, and what to say and grant if one is missing.
+"""Rights that each process needs on Kafka, and the message and command if one is missing.
 
 The only table of them: messages, `payrouter doctor`, `payrouter rights` and docs/kafka-rights.md
-all come from it. Nothing is asked here; no Kafka client is imported.
+all come from it. Imports no Kafka client.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ class Right:
 
 
 UNKNOWN_USER = "User:NAME"
-"""Stands for a user whose name only the broker knows, such as that of a certificate."""
+"""Placeholder for a user whose name only the broker has, such as that of a certificate."""
 
 
 def principal_of(username: str | None) -> str:
@@ -249,7 +249,7 @@ def denied(missing: Collection[Right]) -> Sequence[str]:
 
 
 def lacks(rights: Sequence[Right]) -> str:
-    """Say which operations are missing on which resources, all of them of a kind."""
+    """Name the missing operations and their resources, which are all of a kind."""
     first = rights[0]
     operations = " and ".join(dict.fromkeys(each.operation.name for each in rights))
     names = ", ".join(dict.fromkeys(f"`{each.resource.name}`" for each in rights))

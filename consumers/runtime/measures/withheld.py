@@ -14,7 +14,7 @@ from consumers.runtime.records import Partition
 from router.broker.log.bounds import LogBounds
 
 if TYPE_CHECKING:
-    # Only named: whoever looks for a transaction imports it.
+    # A type only: the exporter never looks for a transaction.
     from router.broker.log.transactions import OpenTransaction
 
 

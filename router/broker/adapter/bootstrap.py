@@ -106,7 +106,7 @@ _DENIED: Mapping[type[BaseException], ResourceKind] = {
     TopicAuthorizationFailedError: ResourceKind.TOPIC,
     GroupAuthorizationFailedError: ResourceKind.GROUP,
     TransactionalIdAuthorizationFailed: ResourceKind.TRANSACTIONAL_ID,
-    # An idempotent producer needs WRITE on one topic at least, whichever it is.
+    # An idempotent producer needs WRITE on at least one topic, of any name.
     ClusterAuthorizationFailedError: ResourceKind.TOPIC,
 }
 

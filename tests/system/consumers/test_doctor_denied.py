@@ -76,7 +76,7 @@ async def test_denied_rights_are_named(guarded: ApacheKafka) -> None:
     found = await query_broker(kafka, wanted, NEEDS)
     results = list(judge_broker(found, NEEDS))
 
-    # Another machine's clock may differ; ours is read by the same broker.
+    # The broker runs on this machine.
     assert found.ahead_seconds is not None
     assert abs(found.ahead_seconds) < CLOCK_FAIL_SECONDS
     trouble = [each for each in results if each.state is not CheckState.OK]

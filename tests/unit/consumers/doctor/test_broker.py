@@ -156,7 +156,7 @@ def test_missing_rights_come_with_their_commands() -> None:
     )
 
 
-def test_a_right_that_the_work_does_not_need_warns_and_says_what_for() -> None:
+def test_a_right_that_the_work_does_not_need_warns_with_its_purpose() -> None:
     ((state, _, text),) = judged(replace(SOUND, granted={PAYMENT: READING, GROUP: READING}))
     assert state == "warn"
     assert "may not DESCRIBE_CONFIGS topic `payment`, which it needs for: compares topics" in text
@@ -211,7 +211,7 @@ def test_a_controller_with_another_clock_is_named(ahead: float, expected: tuple[
     assert (state, text) == expected
 
 
-def test_an_unknown_clock_is_said_and_is_no_trouble() -> None:
+def test_an_unknown_clock_is_named_without_a_warning() -> None:
     unknown = replace(SOUND, ahead_seconds=None)
     (clock,) = [each for each in judge_broker(unknown, NEEDS) if each.what == "controller"]
     assert clock.found.startswith("its clock is not known: ")

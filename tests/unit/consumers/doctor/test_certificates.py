@@ -34,7 +34,7 @@ def test_a_certificate_is_renewed_in_time(
     assert found.startswith(begins)
 
 
-def test_an_old_authority_may_stay_beside_the_new_one(tmp_path: Path) -> None:
+def test_an_old_authority_may_stay_in_the_file(tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     for name, days in (("old", -1), ("new", 60)):
         write_pair(tmp_path / name, tmp_path / f"{name}.key", name, timedelta(days=days))

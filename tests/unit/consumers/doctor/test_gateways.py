@@ -26,7 +26,7 @@ def test_a_gateway_whose_clock_differs_is_named(skew: float, state: str, found: 
     assert judged({"shop": skew}) == [(state, "clock: gateway of shop", found)]
 
 
-def test_what_cannot_be_known_is_said() -> None:
+def test_what_cannot_be_known_is_named() -> None:
     nothing = "not known: no delivery with a signed time since its start"
     assert judged({}) == [("ok", "clock: gateways", nothing)]
     ((state, _, found),) = judged(None)

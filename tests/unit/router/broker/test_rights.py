@@ -87,7 +87,7 @@ def test_a_name_that_a_shell_would_change_is_quoted() -> None:
         (TopicAuthorizationFailedError({"payout"}), "may not READ topic `payout`; grant: "),
         (GroupAuthorizationFailedError("payrouter.ledger"), "may not READ group `payrouter.l"),
         (GroupAuthorizationFailedError(), "may not READ group `payrouter.ledger`; grant: "),
-        # One of several topics, and the error does not tell which.
+        # One of several topics, and the error names none of them.
         (TopicAuthorizationFailedError(), "our user lacks a right on a topic: `payrouter rights`"),
         (ClusterAuthorizationFailedError(), "may not READ topic `payment`; grant: "),
     ],
