@@ -23,7 +23,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 COVERED = --cov --cov-report
 
 # Types take as long as the others together: they come first, and the others run beside them.
-CHECKS := check-types check-prose check-format check-lint check-schemas check-config check-metrics check-cli check-man
+CHECKS := check-types check-prose check-format check-lint check-schemas check-config check-metrics check-cli check-man check-rights
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -77,6 +77,9 @@ check-metrics:
 
 check-cli:
 	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
+
+check-rights:
+	@$(BIN)/payrouter rights --markdown | diff -u docs/kafka-rights.md -
 
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -

@@ -90,6 +90,7 @@ SERVICE = Service(
     options=NotificationOptions,
     configured=configured,
     says_outcomes=True,
+    recalls=True,
     trail=trail,
     cases=CASES,
 )
