@@ -73,7 +73,7 @@ _OUTCOMES: Final = 6
 
 Send = Callable[[], Awaitable[int]]
 Work = Callable[[], Awaitable[float]]
-"""Applies records and returns the CPU seconds that it took in other processes."""
+"""Applies records and returns the CPU seconds of other processes."""
 
 Outcomes = Sequence[OutcomeEvent | OutcomeFacts]
 Packet = list[tuple[bytes, bytes, list[tuple[str, bytes]]]]
@@ -144,7 +144,7 @@ class _Bench:
     found: dict[str, list[Cost]] = field(default_factory=lambda: {way: [] for way in WAYS})
 
     async def turn(self, way: str) -> Cost:
-        """Apply some batches in one way, and publish their outcomes meanwhile."""
+        """Apply some batches in one way, and publish their outcomes at the same time."""
         numbers = self._numbers(BATCHES * BATCH)
         records = [paying(number, number) for number in numbers]
         lanes = [records] if way in {AS_IT_IS, PACKED, NO_OUTCOMES} else _lanes(records)
@@ -193,7 +193,7 @@ class OtherProcess:
         self._process = process
 
     async def prepared(self, numbers: range) -> Work:
-        """Let it make its records; return what applies them and returns its CPU seconds."""
+        """Let it make its records; return the function that applies them."""
         await self._asked(f"{numbers.start} {numbers.stop}")
         return partial(self._asked, "apply")
 
@@ -217,7 +217,7 @@ async def _other_process(url: str, prefix: str) -> AsyncIterator[OtherProcess]:
 
 
 async def _half(url: str, prefix: str) -> None:
-    """Apply the second halves of turns, as standard input says."""
+    """Apply the second halves of the turns that standard input names."""
     applier, engine = _applier(_settings(connection_to(), url, prefix))
     keep_loaded()
     try:

@@ -1,4 +1,4 @@
-"""Finds the days of postings by the index of the transactions, whatever the plan was made for.
+"""Finds the days of postings by the index of the transactions, also with a plan for few rows.
 
 The trigger that keeps the balances joins new postings with their transactions. A plan that was made
 while the journal was small read all transactions twice in every batch, until the next ANALYZE.
