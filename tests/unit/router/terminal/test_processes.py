@@ -1,11 +1,14 @@
-"""Processes that cannot start."""
+"""Processes that cannot start, and what Python no longer searches for garbage."""
 
 import errno
+import gc
+import weakref
+from collections.abc import Iterator
 
 import pytest
 
 from router.terminal.exits import StartError
-from router.terminal.processes import serve
+from router.terminal.processes import keep_loaded, serve
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,37 @@ def test_the_reason_names_the_file_that_is_missing(error: OSError, reason: str) 
 
     with pytest.raises(StartError, match=f"^{reason}"):
         serve(process())
+
+
+class _Ring:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def _all_searched() -> Iterator[None]:
+    # The run of the tests keeps what it loaded too.
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("_all_searched")
+def test_what_is_loaded_is_kept_and_what_is_garbage_is_freed_before() -> None:
+    loaded, garbage = _Ring(), weakref.ref(_Ring())
+
+    keep_loaded()
+
+    assert garbage() is None
+    assert gc.get_freeze_count() > 0
+    assert not any(each is loaded for each in gc.get_objects()), "it would be searched again"
+
+
+@pytest.mark.usefixtures("_all_searched")
+def test_garbage_that_is_made_later_is_freed() -> None:
+    keep_loaded()
+    garbage = weakref.ref(_Ring())
+
+    gc.collect()
+
+    assert garbage() is None

@@ -27,7 +27,7 @@ from consumers.runtime.store.schema_version import SchemaOutdated, pending, requ
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = [f"runtime 000{number}" for number in range(1, 6)]
-EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
+EVERYTHING = [*RUNTIME, *(f"ledger 000{number}" for number in range(1, 5))]
 
 FENCE = (
     "INSERT INTO ledger.fence "
@@ -222,7 +222,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
     await upgrade(engine, LEDGER)
     assert await upgrade(engine, other) == [
         *RUNTIME,
-        *(f"second 000{number}" for number in range(1, 4)),
+        *(f"second 000{number}" for number in range(1, 5)),
     ]
     assert not await is_pending(engine, other)
 
