@@ -1,7 +1,7 @@
 """What was sent before the database was restored is not sent again: the outcomes report it.
 
 An outcome names its message and the attempt that succeeded. The number of attempts is never reset,
-so an outcome of a later attempt than the database knows was lost with the database.
+so an outcome of a later attempt than the database has was lost with the database.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ async def _attempts_of(
 
 
 async def _mark(transaction: AsyncConnection, sending: Sending) -> int:
-    """Mark a message as sent if the database does not know of the attempt or of its result."""
+    """Mark a message as sent if the database lacks the attempt or its result."""
     same = and_(MESSAGE.c.attempts == sending.attempts, MESSAGE.c.state == LEASED)
     changed = await transaction.execute(
         update(MESSAGE)
@@ -93,7 +93,7 @@ async def _note(transaction: AsyncConnection, sending: Sending) -> int:
 async def settle_sent(transaction: AsyncConnection) -> None:
     """Mark the messages that were sent before and exist by now.
 
-    Another process that does so is waited for, so that none of them is leased meanwhile.
+    Another process that does so is waited for, so that none of them is leased before.
     """
     exists = (
         select(SENT_BEFORE.c.message_id)
