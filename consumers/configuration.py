@@ -7,7 +7,7 @@ import click
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumers import discovery
-from consumers.database_url import database_url
+from consumers.database_url import consumer_database, database_url
 from consumers.installed import names
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
@@ -57,13 +57,16 @@ def _settings(
     settings: Settings, service: Service, services: Mapping[str, Service]
 ) -> ConsumerSettings:
     table = dict(settings.consumers.get(service.name, {}))
-    database = table.pop("database", None) or {}
-    url = database_url(settings, database, f"consumers.{service.name}.database")
+    own = table.pop("database", None) or {}
+    under = f"consumers.{service.name}.database"
+    database = consumer_database(settings, own, under)
+    url = database_url(database, own, under)
     return ConsumerSettings(
         name=service.name,
         kafka=KafkaConnection.of(settings.kafka),
         database_url=SecretStr(url()),
         database_url_now=url,
+        pooled=database.pooler == "transaction",
         topics=settings.topics.topics(),
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,

@@ -4,7 +4,8 @@ from consumers import discovery
 from consumers.configuration import consumer_settings
 from consumers.runtime.service import Play, Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store.database import acting, open_upgrade_engine, unavailability_explained
+from consumers.runtime.store.database import acting, unavailability_explained
+from consumers.runtime.store.engines import open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.commands.actions.dev import DevOptions, developing
 from router.commands.invocation import Invocation

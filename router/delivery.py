@@ -32,7 +32,11 @@ class Delivery:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values of a header, given its lower-case name."""
-        return tuple([value for key, value in self.headers if key == name])
+        found: tuple[str, ...] = ()
+        for key, value in self.headers:
+            if key == name:
+                found += (value,)
+        return found
 
 
 def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
@@ -80,6 +84,8 @@ class VerifiedDelivery:
     def codings(self) -> tuple[str, ...]:
         """The values of the content-encoding headers, except `identity`."""
         given = self.delivery.header(CODING_HEADER)
+        if not given:
+            return ()
         return tuple([value for value in given if value.strip().lower() not in {"", "identity"}])
 
     @property

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.doctor.stores import StoreFound, StoreNeeds
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.configured import Consumer
-from consumers.runtime.store.database import open_engine
+from consumers.runtime.store.engines import has_pooler, open_engine
 from consumers.runtime.store.schema_version import histories, pending
 from consumers.runtime.store.tables import needed_rights
 
@@ -47,6 +47,7 @@ def store_needs(consumer: Consumer) -> StoreNeeds:
         service.name,
         service.schema,
         versions | {table.name: needed_rights(table) for table in tables},
+        consumer.settings.pooled,
     )
 
 
@@ -67,7 +68,11 @@ async def _queried(
     connection: AsyncConnection, consumer: Consumer, needs: StoreNeeds
 ) -> StoreFound:
     server = (await connection.execute(_SERVER, {"schema": needs.schema})).mappings().one()
-    found = StoreFound(**server, ahead_seconds=await _ahead(connection))
+    found = StoreFound(
+        **server,
+        ahead_seconds=await _ahead(connection),
+        pooler=await has_pooler(connection),
+    )
     if not found.usable:
         return found
     rights = await _rights(connection, needs)

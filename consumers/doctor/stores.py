@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
+from consumers.runtime.store.connecting import SET_POOLER
 
 LEAST_POSTGRESQL = 15
 """First version of PostgreSQL that the consumers are tested with."""
@@ -33,6 +34,8 @@ class StoreFound:
     ahead_seconds: float
     usable: bool | None
     """None if there is no such schema."""
+    pooler: bool = False
+    """Whether a connection pooler is between this machine and the server."""
     outdated: bool | None = None
     """Whether the tables are older than the code; None if that is unknown."""
     rights: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -48,12 +51,15 @@ class StoreNeeds:
     consumer: str
     schema: str
     rights: Mapping[str, Sequence[str]]
+    pooled: bool = False
+    """Whether the configuration says that the database is behind a pooler."""
 
 
 def judge_store(found: StoreFound, needs: StoreNeeds) -> Iterator[CheckResult]:
     """Yield the results about a database that answered."""
     thing = _about(needs.consumer)
     yield _version(thing, found)
+    yield _pooler(needs, found)
     yield _writable(thing, found)
     yield _clock(thing, found.ahead_seconds)
     if found.usable is False:
@@ -67,10 +73,12 @@ def judge_store(found: StoreFound, needs: StoreNeeds) -> Iterator[CheckResult]:
 
 def store_away(consumer: str, problem: str) -> CheckResult:
     """Return the result about a database that did not answer."""
+    known = "then run this again: nothing else of it was checked"
+    if SET_POOLER in problem:
+        return _pooler_of(consumer).fail(f"cannot be read: {problem}", known)
     return _about(consumer).fail(
         f"cannot be read: {problem}",
-        "check [database] url, and whether PostgreSQL runs; then run this again: nothing else of"
-        " it was checked",
+        f"check [database] url, and whether PostgreSQL runs; {known}",
     )
 
 
@@ -81,6 +89,16 @@ def _version(thing: CheckedThing, found: StoreFound) -> CheckResult:
             f"upgrade it to {LEAST_POSTGRESQL} or later",
         )
     return thing.ok(f"reachable, PostgreSQL {found.version_text}")
+
+
+def _pooler(needs: StoreNeeds, found: StoreFound) -> CheckResult:
+    thing = _pooler_of(needs.consumer)
+    if needs.pooled and not found.pooler:
+        return thing.warn(
+            "there is none, but the configuration names one: every transaction takes longer",
+            'remove `pooler = "transaction"` beside the URL of the database',
+        )
+    return thing.ok("it pools transactions, as configured" if found.pooler else "none")
 
 
 def _writable(thing: CheckedThing, found: StoreFound) -> CheckResult:
@@ -143,6 +161,10 @@ def _rights(thing: CheckedThing, found: StoreFound, needs: StoreNeeds) -> Iterat
             )
     if lacking and not any(lacking.values()):
         yield thing.ok(f"the role {found.role} has its rights on {len(lacking)} tables")
+
+
+def _pooler_of(consumer: str) -> CheckedThing:
+    return CheckedThing(CheckedArea.STORES, f"pooler of {consumer}")
 
 
 def _about(consumer: str) -> CheckedThing:

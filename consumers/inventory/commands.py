@@ -1,7 +1,5 @@
 """`payrouter inventory stock`, `set`, `orders` and `decide`."""
 
-import itertools
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from router.terminal.options import (
     limit_option,
     whole_number,
 )
+from router.terminal.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,15 +150,5 @@ def decide(  # noqa: PLR0913 - one argument per option
 def _repeated(arguments: "Sequence[str]", options: "Mapping[str, object]", version: str) -> str:
     """Return the command that decides about a version, as it is typed."""
     given = {**options, "version": version}
-    known = [
-        [f"--{name}", str(each)] for name, each in given.items() if each not in {None, DATA_DIR}
-    ]
-    # A value that begins with a hyphen would be an option.
-    words = [["=".join(each)] if each[1].startswith("-") else each for each in known]
-    typed = [*itertools.chain(*words), "--yes"]
-    if any(each.startswith("-") for each in arguments):
-        return shlex.join([*_COMMAND, *typed, "--", *arguments])
-    return shlex.join([*_COMMAND, *arguments, *typed])
-
-
-_COMMAND = ("payrouter", "inventory", "decide")
+    known = {f"--{name}": str(each) for name, each in given.items() if each not in {None, DATA_DIR}}
+    return typed("payrouter inventory decide", arguments, known, ["--yes"])

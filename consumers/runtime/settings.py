@@ -231,6 +231,8 @@ class ConsumerSettings:
     orders: OrderFields = field(default_factory=OrderFields)
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)
     """Returns the current URL of the database, if it can change; called for each new connection."""
+    pooled: bool = False
+    """Whether the database is behind a pooler of transactions."""
     accounts: tuple[str, ...] = ()
     """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)

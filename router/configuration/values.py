@@ -1,8 +1,9 @@
 """Types of values, and a table, that occur several times in the configuration, with checks."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import (
@@ -86,21 +87,45 @@ QUERY: Final = {
     "krbsrvname",
     "gsslib",
     "prepared_statement_cache_size",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
 }
 """Parameters of a URL's query that the driver supports."""
+
+_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _NUMBERS: Final = {"port", "prepared_statement_cache_size"}
 
 
 def check_database_query(query: str) -> None:
     """Raise ValueError if the driver would not support a query, or would repeat it in its error."""
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    given = parse_qsl(query, keep_blank_values=True)
+    for name, value in given:
         if name not in QUERY:
             message = f"its query may contain only {', '.join(sorted(QUERY))}"
             raise ValueError(message)
         if name in _NUMBERS and not (value.isascii() and value.isdigit()):
             message = f"{name}: a number is expected"
             raise ValueError(message)
+    check_database_encryption(dict(given))
+
+
+def check_database_encryption(query: Mapping[str, str]) -> None:
+    """Raise ValueError if the parameters of a query for TLS contradict each other."""
+    mode, root = query.get("sslmode"), query.get("sslrootcert")
+    if mode is not None and mode not in _SSL_MODES:
+        message = f"sslmode: expected one of {', '.join(_SSL_MODES)}"
+    elif "ssl" in query and {"sslmode", "sslrootcert", "sslcert", "sslkey"} & query.keys():
+        message = "ssl: write sslmode instead, which takes the same values"
+    elif root == "system" and mode != "verify-full":
+        message = "sslrootcert: system needs sslmode=verify-full"
+    elif mode is None and {"sslrootcert", "sslcert", "sslkey"} & query.keys():
+        message = "sslmode: missing, or the certificate might not be checked; use verify-full"
+    else:
+        return
+    raise ValueError(message)
 
 
 _DATABASE = re.compile(
@@ -127,6 +152,13 @@ class DatabaseSettings(BaseModel):
         None,
         description="File with the URL; it is read again for each new connection.",
         examples=["/run/secrets/database_url"],
+    )
+    pooler: Literal["none", "transaction"] | None = Field(
+        None,
+        description="`transaction` if the URL leads to a connection pooler, such as PgBouncer, and"
+        " not to PostgreSQL itself. Default: `none`, and that of `[database]` for a consumer's own"
+        " database.",
+        examples=["transaction"],
     )
 
     @field_validator("url")

@@ -79,7 +79,7 @@ def event_headers(event: Event, traceparent: str) -> Sequence[tuple[str, bytes]]
         ("ce_specversion", b"1.0"),
         ("ce_source", _source(event.provider, event.account)),
         ("ce_id", str(event.id).encode()),
-        ("ce_type", event.type.value.encode()),
+        ("ce_type", event.type.encode()),
         ("ce_subject", (event.reference or event.provider_reference or "").encode()),
         ("ce_time", event.moment.isoformat().encode()),
         ("ce_dataschema", _EVENT_SCHEMA),

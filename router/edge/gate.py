@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from router.configuration.addresses import Network
+from router.edge.http.answers import Response
 from router.edge.intake import Endpoint
 
 
@@ -20,6 +22,12 @@ class Gate:
         """The active secrets and the token, which must never be shown."""
         token = [] if self.token is None else [self.token]
         return [*(key.secret for key in self.endpoint.keys), *token]
+
+    @cached_property
+    def accepted(self) -> Response:
+        """The success answer that the gateway expects."""
+        answer = self.endpoint.provider.answer
+        return Response(answer.status, answer.body, answer.content_type)
 
 
 def shortest_deadline(gates: Mapping[str, Gate]) -> float:

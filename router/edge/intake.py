@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal, Protocol, get_args
 
 from router.configuration.endpoint_settings import Mode, of_mode
@@ -49,7 +50,7 @@ class Endpoint:
     has_token: bool = False
     mode: Mode = "live"
 
-    @property
+    @cached_property
     def target(self) -> str:
         """The path of its URL, with `{token}` instead of the token."""
         return endpoint_target(self.name, has_token=self.has_token)

@@ -53,12 +53,11 @@ class Summary:
             self.outcome, self.detail = labels.IGNORED, received.ignored
             self.ignored = received.ignored
         self.events = [
-            {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
+            {"id": str(event.id), "type": str(event.type), "reference": event.reference or ""}
             for event in received.events
         ]
         assert self.gate is not None  # noqa: S101 - only known endpoints accept deliveries
-        answer = self.gate.endpoint.provider.answer
-        return Response(answer.status, answer.body, answer.content_type)
+        return self.gate.accepted
 
     def refused(self, problem: RefusedDelivery) -> Response:
         """Return the answer to a refused delivery; 503 asks the sender to send it again."""

@@ -213,8 +213,8 @@ async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence
     exporter = _child(
         plan, "exporter", ["exporter"], f"http://127.0.0.1:{plan.management_ports[-1]}"
     )
+    stack.push_async_callback(_stop_together, consumers)
     for child in consumers:
-        stack.push_async_callback(child.stop)
         await child.start()
     # Stopped in reverse order: the edge first, then the consumers, once its events are applied.
     stack.push_async_callback(_drained, [child.management for child in consumers])
@@ -230,6 +230,10 @@ async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence
     problem = await _unready(exporter, EXPORTER_SECONDS)
     plan.say(f"{exporter.name:<13} {'ready' if problem is None else problem}")
     return [edge, *consumers, exporter]
+
+
+async def _stop_together(children: Sequence[Child]) -> None:
+    await asyncio.gather(*[child.stop() for child in children])
 
 
 def _child(plan: DevPlan, name: str, command: list[str], management: str) -> Child:

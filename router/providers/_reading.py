@@ -160,7 +160,10 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Read a text."""
-        return as_text(name, self.value(name))
+        value = self.look(name)
+        if type(value) is str and value.isprintable() and 0 < len(value) <= MAX_TEXT:
+            return value
+        return as_text(name, None if value == "" else value)
 
     def identifier(self, name: str) -> str | None:
         """Read a text that may be a whole number in JSON, because some gateways use only digits."""
@@ -279,12 +282,13 @@ def _read(described: Descriptions) -> tuple[dict[str, object], tuple[str, ...]]:
 def _customer(told: dict[str, object]) -> Customer:
     """Return the payer, taken from these facts."""
     facts = {fact: told.pop(name, None) for name, fact in _PAYER}
-    if all(fact is None for fact in facts.values()):
+    if [*facts.values()] == _NO_FACTS:
         return _nobody()
     return Customer.model_validate(facts)
 
 
 _PAYER = tuple((f"customer.{name}", name) for name in Customer.model_fields)
+_NO_FACTS = [None for _ in _PAYER]
 
 
 @cache

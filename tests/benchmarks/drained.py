@@ -27,7 +27,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.service import ConsumerActions, Play, Service, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.database import open_engine, open_upgrade_engine
+from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.order import Order

@@ -20,7 +20,7 @@ from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.database import open_engine, open_upgrade_engine
+from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics

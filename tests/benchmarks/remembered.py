@@ -12,7 +12,7 @@ from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.offsets import claim_events
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.database import open_engine, open_upgrade_engine
+from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import event_id

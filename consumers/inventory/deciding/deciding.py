@@ -30,6 +30,7 @@ from router.terminal.exits import EXIT_PROBLEM, CommandError
 from router.terminal.operator_name import operator_name
 from router.terminal.output import show_json
 from router.terminal.processes import run_async
+from router.terminal.typed import typed
 
 _LOOK_SECONDS = 0.2
 
@@ -115,7 +116,7 @@ def _decide(
 def _waits(reference: str) -> str:
     return (
         "it waits for the consumer, which publishes and applies it once `payrouter consume"
-        f" inventory` runs; `payrouter trace {reference}` shows it then,"
+        f" inventory` runs; `{typed('payrouter trace', [reference])}` shows it then,"
         " `payrouter outbox show inventory` what is not published"
     )
 

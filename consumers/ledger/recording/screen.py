@@ -1,6 +1,5 @@
 """Prints what a statement would change, or what was recorded."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 
 import click
@@ -15,6 +14,7 @@ from consumers.runtime.settings import ConsumerSettings
 from router.contract.amounts import amount_text, value_text
 from router.terminal.output import show_json, show_table
 from router.terminal.processes import run_async
+from router.terminal.typed import typed
 
 
 def run_record(
@@ -150,5 +150,5 @@ def _repeated(sought: Sought, statement: Statement, version: str) -> str:
         "--reason": statement.reason,
         "--version": version,
     }
-    given = [word for name, value in options.items() if value for word in (name, value)]
-    return shlex.join(["payrouter", "ledger", "record", sought.reference, *given, "--yes"])
+    given = {name: value for name, value in options.items() if value}
+    return typed("payrouter ledger record", [sought.reference], given, ["--yes"])

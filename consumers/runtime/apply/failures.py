@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from consumers.runtime.apply.fault import TOO_SLOW
 from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
-from consumers.runtime.store.database import StoreAway
+from consumers.runtime.store.database import StoreAway, message_of
 from consumers.runtime.store.schema_version import SchemaOutdated
 from router.contract.wire import first_problem
 
@@ -246,7 +246,7 @@ def describe(error: BaseException) -> str:
         return _with_class(error, first_problem(error))
     if isinstance(error, asyncpg.PostgresError | asyncpg.DataError):
         return _with_class(error, _state(error))
-    return _with_class(error, str(error))
+    return _with_class(error, _encryption(error) or str(error))
 
 
 _MEANINGS = {
@@ -278,9 +278,7 @@ def _state(error: BaseException, verb: str | None = None) -> str:
     state = getattr(error, "sqlstate", None)
     if not state:
         return "no SQLSTATE"
-    # str() of an asyncpg exception fails if it has no message.
-    message = next(iter((error.__cause__ or error).args), "")
-    plain = _meaning(state, str(message).partition("\n")[0], verb)
+    plain = _meaning(state, message_of(error), verb)
     return f"{plain} (SQLSTATE {state})" if plain else f"SQLSTATE {state}"
 
 
@@ -291,7 +289,16 @@ def _meaning(state: str, message: str, verb: str | None) -> str | None:
         return f"the database role lacks a right on {found[1]}{needed}: GRANT it"
     if state in _MISSING and found:
         return f"{found[1]} does not exist: run `payrouter db upgrade`"
-    return _MEANINGS.get(state)
+    # Every consumer's handler imports this module, but only a broken connection needs that one.
+    from consumers.runtime.store.connecting import pooler_problem  # noqa: PLC0415
+
+    return pooler_problem(state, message) or _MEANINGS.get(state)
+
+
+def _encryption(error: BaseException) -> str | None:
+    from consumers.runtime.store.connecting import encryption_problem  # noqa: PLC0415
+
+    return encryption_problem(error)
 
 
 def _verb(statement: str | None) -> str | None:

@@ -1,11 +1,11 @@
 """The commands to type about a case, with its names and numbers filled in."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from consumers.runtime.casebook.entry import CaseEntry
 from consumers.runtime.casebook.stored_case import StoredCase
+from router.terminal.typed import typed
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -39,4 +39,22 @@ def _values(found: StoredCase) -> Mapping[str, str]:
 
 def _filled(template: str, values: Mapping[str, str]) -> Iterator[str]:
     if set(_PLACEHOLDER.findall(template)) <= values.keys():
-        yield _PLACEHOLDER.sub(lambda found: shlex.quote(values[found[1]]), template)
+        yield _typed(template.split(), values)
+
+
+def _typed(words: Sequence[str], values: Mapping[str, str]) -> str:
+    """Fill in a template: a command, then its arguments and its options, each with a value."""
+    start = next(place for place, word in enumerate(words) if word.startswith(("{", "--")))
+    arguments, options = [], {}
+    rest = iter(words[start:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word.startswith("--"):
+            options[name] = _fill(value if equals else next(rest), values)
+        else:
+            arguments.append(_fill(word, values))
+    return typed(" ".join(words[:start]), arguments, options)
+
+
+def _fill(word: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], word)

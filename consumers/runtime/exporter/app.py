@@ -33,7 +33,7 @@ from consumers.runtime.progress.survey import (
     LogReader,
     SurveyLimits,
 )
-from consumers.runtime.store.database import open_engine
+from consumers.runtime.store.engines import open_engine
 from router.telemetry.logs import get_log
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (

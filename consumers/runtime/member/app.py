@@ -31,7 +31,8 @@ from consumers.runtime.member.upkeep import Upkeep
 from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.service import ConsumerActions, Recall, Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store.database import open_engine, transaction_of
+from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.engines import open_engine
 from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 from router.background import end, in_background

@@ -9,28 +9,18 @@ import asyncpg
 from sqlalchemy import Connection, event, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.settings import ConsumerSettings
 
 ALIVE_SECONDS = 5.0
 """How long the server may take to answer a probe of a connection."""
 
-_READ_ONLY = "25006"
-"""PostgreSQL's error code for a write in a read-only transaction."""
-
 _ABORTED = "25P02"
 """PostgreSQL's error code for a statement in an aborted transaction."""
 
 _MISSING = {"3F000", "42P01", "42703"}
 """PostgreSQL's error codes for a missing schema, table or column."""
-
-
-WHOLE_TRANSACTION = 3
-"""Longest duration of a whole transaction, as a multiple of its longest idle time."""
-
-KNOWS_TRANSACTION_TIMEOUT = 17
-"""First version of PostgreSQL with `transaction_timeout`."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - named for what it is
@@ -133,103 +123,6 @@ async def check_constraints(connection: AsyncConnection) -> None:
     await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
-def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> AsyncEngine:
-    """Make the engine of a consumer process; connects on first use.
-
-    A frozen process must not hold its locks forever: the server ends a
-    transaction that idles longer than the configured time, or lasts longer
-    than a few times that, and TCP keepalives end the connection of a machine
-    that has disappeared. The server ends a statement before the driver's time-out,
-    so that the error names the cause.
-    """
-    idle = int(settings.tuning.transaction_timeout_seconds * 1000)
-    engine = create_async_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=4,
-        max_overflow=4,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        pool_timeout=idle / 1000,
-        connect_args={
-            "timeout": min(10, idle / 1000),
-            "command_timeout": idle / 1000 * 1.5,
-            "server_settings": {
-                "application_name": ".".join(filter(None, ("payrouter", settings.name, purpose))),
-                "idle_in_transaction_session_timeout": str(idle),
-                "lock_timeout": str(idle // 2),
-                "statement_timeout": str(idle),
-                "tcp_keepalives_idle": "10",
-                "tcp_keepalives_interval": "5",
-                "tcp_keepalives_count": "3",
-            },
-        },
-    )
-    _end_long_transactions(engine, idle * WHOLE_TRANSACTION)
-    _end_read_only_sessions(engine)
-    return _renewed(engine, settings)
-
-
-def _renewed(engine: AsyncEngine, settings: ConsumerSettings) -> AsyncEngine:
-    """Make an engine connect with the current URL, because its password may have been rotated."""
-    url_now = settings.database_url_now
-    if url_now is None:
-        return engine
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def renew(dialect: Any, _record: object, _args: object, options: dict[str, Any]) -> None:  # noqa: ANN401 - SQLAlchemy's
-        _, current = dialect.create_connect_args(make_url(url_now()))
-        options.update(current)
-
-    return engine
-
-
-def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
-    """Make the server limit the duration of every transaction.
-
-    None of its other time-outs applies while it waits for the rest of a statement
-    from a frozen process.
-    """
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
-        if connection.driver_connection.get_server_version().major >= KNOWS_TRANSACTION_TIMEOUT:
-            statement = f"SET transaction_timeout = {milliseconds}"
-            connection.run_async(lambda driver: driver.execute(statement))
-
-
-def _end_read_only_sessions(engine: AsyncEngine) -> None:
-    """Replace connections as soon as the server refuses a write on one.
-
-    A session that began while the database was read-only, like a standby,
-    may stay read-only after the database accepts writes again.
-    """
-
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def replace(context: ExceptionContext) -> None:
-        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
-            context.is_disconnect = True
-
-
-def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:
-    """Make an engine for migrations, which may wait and run without a time-out."""
-    return open_patient_engine(settings, "upgrade")
-
-
-def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") -> AsyncEngine:
-    """Make an engine whose statements have no time-out."""
-    engine = create_async_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
-        connect_args={
-            "timeout": 10,
-            "server_settings": {"application_name": f"payrouter.{settings.name}.{purpose}"},
-        },
-    )
-    return _renewed(engine, settings)
-
-
 @asynccontextmanager
 async def reading(
     settings: ConsumerSettings, *, patient: bool = False
@@ -239,6 +132,9 @@ async def reading(
     `patient` removes the time-outs, for a command that reads everything.
     Raises StoreUnavailable if the database, or the table that is read, is missing.
     """
+    # Only a command that reads needs them, and every consumer's handler imports this module.
+    from consumers.runtime.store.engines import open_engine, open_patient_engine  # noqa: PLC0415
+
     engine = open_patient_engine(settings) if patient else open_engine(settings)
     try:
         with unavailability_explained(settings):
@@ -257,6 +153,8 @@ async def acting(settings: ConsumerSettings) -> AsyncIterator[AsyncEngine]:
 
     Raises StoreUnavailable if the database, or the table that is written, is missing.
     """
+    from consumers.runtime.store.engines import open_engine  # noqa: PLC0415
+
     engine = open_engine(settings)
     try:
         with unavailability_explained(settings):
@@ -290,9 +188,22 @@ def _explanation(settings: ConsumerSettings, error: Exception) -> str:
             f"the database {where} is not set up for {settings.name}, or for an older version: "
             "run `payrouter db upgrade`"
         )
-    return f"cannot read the database {where}: {_first_line(cause)}"
+    return f"cannot read the database {where}: {_one_line(cause)}"
 
 
-def _first_line(cause: BaseException) -> str:
+def _one_line(cause: BaseException) -> str:
+    from consumers.runtime.store.connecting import (  # noqa: PLC0415
+        encryption_problem,
+        pooler_problem,
+    )
+
     lines = str(cause).splitlines()
-    return lines[0] if lines else type(cause).__name__
+    first = lines[0] if lines else type(cause).__name__
+    state = str(getattr(cause, "sqlstate", None))
+    return encryption_problem(cause) or pooler_problem(state, message_of(cause)) or first
+
+
+def message_of(error: BaseException) -> str:
+    """Return the first line of what the server or the pooler says, without the driver's class."""
+    # str() of an asyncpg exception fails if it has no message.
+    return str(next(iter((error.__cause__ or error).args), "")).partition("\n")[0]

@@ -87,6 +87,13 @@ class _Share:
         del self.visits[visit.stage][visit]
         self.count -= visit.stage is not Stage.PROVED
 
+    def move(self, visit: Visit, stage: Stage) -> None:
+        """Move a connection to another stage."""
+        del self.visits[visit.stage][visit]
+        self.visits[stage][visit] = None
+        self.count += (visit.stage is Stage.PROVED) - (stage is Stage.PROVED)
+        visit.stage = stage
+
     def slowest(self, *, with_bytes: bool) -> Visit | None:
         """Return the connection to close first, None if none may be closed."""
         for stage in STAGES_THAT_GIVE_WAY:
@@ -131,11 +138,8 @@ class Admission:
         """Record the stage of a connection's request."""
         if not visit.admitted or visit.stage is stage:
             return
-        share = self._share(visit)
-        share.remove(visit)
         self.count += (visit.stage is Stage.PROVED) - (stage is Stage.PROVED)
-        visit.stage = stage
-        share.add(visit)
+        self._shares[visit.source].move(visit, stage)
         if stage is Stage.PROVED:
             self.release_bytes(visit)
         elif self.count > self.most:
@@ -162,7 +166,8 @@ class Admission:
 
     def release_bytes(self, visit: Visit) -> None:
         """Stop counting the bytes of a request that is verified or answered."""
-        self._add_bytes(visit, -visit.bytes)
+        if visit.bytes:
+            self._add_bytes(visit, -visit.bytes)
 
     def held(self) -> Mapping[str, int]:
         """Return the number of counted connections of each source."""
@@ -192,14 +197,11 @@ class Admission:
         self.leave(visit)
         visit.give_way()
 
-    def _share(self, visit: Visit) -> _Share:
+    def _put_in(self, visit: Visit) -> None:
         share = self._shares.get(visit.source)
         if share is None:
             share = self._shares[visit.source] = _Share()
-        return share
-
-    def _put_in(self, visit: Visit) -> None:
-        self._share(visit).add(visit)
+        share.add(visit)
         self.count += visit.stage is not Stage.PROVED
 
     def _take_out(self, visit: Visit) -> None:
@@ -210,8 +212,6 @@ class Admission:
             del self._shares[visit.source]
 
     def _add_bytes(self, visit: Visit, size: int) -> None:
-        if not size:
-            return
         visit.bytes += size
         self.bytes += size
-        self._share(visit).bytes += size
+        self._shares[visit.source].bytes += size

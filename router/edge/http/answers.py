@@ -1,16 +1,13 @@
 """Answers to requests and their bytes, also those to malformed requests and under overload."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from router.edge.http.bounds import Header
 
 TEXT = "text/plain; charset=utf-8"
-
-_ANSWERS = 256
-"""Answers whose bytes are remembered: a few for each endpoint."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,15 @@ class Response:
             *(((b"connection", b"close"),) if self.closes else ()),
         ]
 
+    @cached_property
+    def kept_open(self) -> bytes:
+        """The bytes that uvicorn writes for it on a connection that stays open.
 
-@lru_cache(maxsize=_ANSWERS)
+        An endpoint has one answer for all that it accepts.
+        """
+        return written(self, keep_alive=True)
+
+
 def written(response: Response, *, keep_alive: bool) -> bytes:
     """Return the bytes that uvicorn writes for an answer to a POST."""
     lines = [b"%b: %b\r\n" % header for header in response.head]

@@ -80,14 +80,14 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
     """
     if version not in {"1.0", "1.1"}:
         raise MalformedRequest(VERSION)
-    hosts = sum(name == b"host" for name, _ in headers)
+    names = [name for name, _ in headers]
+    hosts = names.count(b"host")
     if hosts > 1 or (version == "1.1" and not hosts):
         raise MalformedRequest(HOST)
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    if not codings:
+    if b"transfer-encoding" not in names:
         return
-    lengths = any(name == b"content-length" for name, _ in headers)
-    if codings != [b"chunked"] or version == "1.0" or lengths:
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings != [b"chunked"] or version == "1.0" or b"content-length" in names:
         raise MalformedRequest(TRANSFER_CODING)
 
 

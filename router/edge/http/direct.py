@@ -79,7 +79,9 @@ class DirectExchange:
         if self.disconnected:
             return
         self.response_complete = True
-        self._transport.write(written(response, keep_alive=self.keep_alive))
-        if not self.keep_alive:
+        if self.keep_alive:
+            self._transport.write(response.kept_open)
+        else:
+            self._transport.write(written(response, keep_alive=False))
             self._transport.close()
         self._on_answered()

@@ -230,4 +230,4 @@ def _attempt(entry: QueuedRecord) -> int:
 
 
 def _type(record: OutgoingRecord) -> str:
-    return next(value for name, value in record.headers if name == "ce_type").decode()
+    return dict(record.headers)["ce_type"].decode()

@@ -64,7 +64,7 @@ def is_watched() -> bool:
 
 def note_expected(signature: bytes | None) -> None:
     """Store the beginning of the signature that a key makes, for the note on this key."""
-    if is_watched():
+    if _NOTES.get() is not None:
         _EXPECTED.set(None if signature is None else signature[:_BEGINNING].hex())
 
 

@@ -12,7 +12,8 @@ from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.database import open_upgrade_engine, reading
+from consumers.runtime.store.database import reading
+from consumers.runtime.store.engines import open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from tests.parts.brokers import Broker
@@ -66,6 +67,7 @@ async def running(
     prefix: str,
     *,
     batch_records: int = 500,
+    pooled: bool = False,
     **options: object,
 ) -> AsyncIterator[Running]:
     """Run a consumer with these options during the block."""
@@ -77,6 +79,7 @@ async def running(
         topics=Topics(prefix),
         tuning=Tuning(group_id=group, session_timeout_seconds=25, batch_records=batch_records),
         options=service.options.model_validate(options),
+        pooled=pooled,
     )
     engine = open_upgrade_engine(settings)
     await upgrade(engine, service)

@@ -324,7 +324,7 @@ def _order(account: str, line: Line) -> Order:
 
 
 @contextlib.asynccontextmanager
-async def staged(
+async def staged(  # noqa: PLR0913 - each is a choice of one test
     broker: Broker,
     database_url: str,
     prefix: str,
@@ -332,6 +332,7 @@ async def staged(
     *,
     has_topics: bool = False,
     batch_records: int = 500,
+    pooled: bool = False,
 ) -> AsyncIterator[Stage]:
     """Run the system during the block, with the endpoints of every scenario.
 
@@ -361,7 +362,13 @@ async def staged(
             **policy: Any,  # noqa: ANN401 - options of any consumer
         ) -> AbstractAsyncContextManager[Running]:
             return running(
-                service, broker, database_url, prefix, batch_records=batch_records, **policy
+                service,
+                broker,
+                database_url,
+                prefix,
+                batch_records=batch_records,
+                pooled=pooled,
+                **policy,
             )
 
         consumers = {

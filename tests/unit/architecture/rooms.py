@@ -120,7 +120,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.casebook": (
-        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases"),
+        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases", "router.terminal"),
         *("consumers.runtime.configured", "consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.measures": (

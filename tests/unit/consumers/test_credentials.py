@@ -70,3 +70,24 @@ def test_a_database_url_that_became_none_leaves_the_last_one(tmp_path: Path) -> 
         assert url_now() == before
     (tmp_path / "url").unlink()
     assert url_now() == before
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "pooled"),
+    [
+        ("", "", False),
+        ('pooler = "transaction"', "", True),
+        ('pooler = "transaction"', 'pooler = "none"', False),
+        ("", 'pooler = "transaction"', True),
+    ],
+)
+def test_a_consumer_inherits_the_pooler_but_no_url(
+    tmp_path: Path, common: str, own: str, *, pooled: bool
+) -> None:
+    _put(tmp_path, _OLD)
+    tables = (
+        f"[database]\nurl = 'postgresql://other/d'\n{common}\n[consumers.ledger.database]\n{own}"
+    )
+    settings = _settings(tmp_path, tables)
+    assert settings.pooled is pooled
+    assert settings.database_url.get_secret_value().endswith("@host/d")

@@ -12,7 +12,9 @@ from consumers.doctor.stores import (
     StoreFound,
     StoreNeeds,
     judge_store,
+    store_away,
 )
+from consumers.runtime.store.connecting import PoolerNotSet
 from consumers.runtime.store.tables import RuntimeTables
 from router.providers import discover as providers
 
@@ -44,6 +46,7 @@ def judged(**found: object) -> list[tuple[str, str]]:
 def test_a_sound_store_is_well_in_every_check() -> None:
     assert [each.found for each in judge_store(SOUND, NEEDS)] == [
         "reachable, PostgreSQL 17.2",
+        "none",
         "writable",
         "its clock agrees with this machine's",
         "its tables are as new as this version",
@@ -113,6 +116,25 @@ def test_a_problem_is_named_with_what_to_do(
     found: dict[str, object], expected: list[tuple[str, str]]
 ) -> None:
     assert judged(**found) == expected
+
+
+@pytest.mark.parametrize(
+    ("configured", "found", "state"),
+    [(True, True, "ok"), (True, False, "warn"), (False, False, "ok")],
+)
+def test_the_pooler_is_compared_with_the_configuration(
+    *, configured: bool, found: bool, state: str
+) -> None:
+    needs = replace(NEEDS, pooled=configured)
+    results = {each.what: each for each in judge_store(replace(SOUND, pooler=found), needs)}
+    assert results["pooler of ledger"].state.value == state
+
+
+def test_a_pooler_that_is_not_configured_is_named_with_its_remedy() -> None:
+    away = store_away("ledger", f"PoolerNotSet: {PoolerNotSet()}")
+    assert away.what == "pooler of ledger"
+    assert 'set `pooler = "transaction"`' in away.found
+    assert "[database] url" not in away.remedy
 
 
 @pytest.mark.parametrize(

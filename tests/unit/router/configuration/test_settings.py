@@ -93,9 +93,22 @@ _WRONG: list[tuple[_Changes, str]] = [
         "database.url: its query may contain only ",
     ),
     (
-        {"database.url": "postgresql://h/d?sslmode=require"},
-        "database.url: its query may contain only ",
+        {"database.url": "postgresql://h/d?sslmode=yes"},
+        "database.url: sslmode: expected one of disable, allow, prefer, require, verify-ca, ver",
     ),
+    (
+        {"database.url": "postgresql://h/d?ssl=require&sslrootcert=/ca.crt"},
+        "database.url: ssl: write sslmode instead",
+    ),
+    (
+        {"database.url": "postgresql://h/d?sslrootcert=/ca.crt"},
+        "database.url: sslmode: missing, or the certificate might not be checked",
+    ),
+    (
+        {"database.url": "postgresql://h/d?sslmode=require&sslrootcert=system"},
+        "database.url: sslrootcert: system needs sslmode=verify-full",
+    ),
+    ({"database.pooler": "session"}, "database.pooler: "),
     # endpoints
     ({"endpoints.shop.provider": ...}, "endpoints.shop.provider: Field required"),
     ({"endpoints.shop.provider": 5}, "endpoints.shop.provider: "),

@@ -130,6 +130,8 @@ def test_a_problem_of_another_table_is_reported_with_its_path() -> None:
         "postgresql:///database?host=/run/postgresql",
         "postgresql:///database?host=/run/postgresql&port=5433&user=a&password=p@ss",
         "postgresql://host?ssl=require&prepared_statement_cache_size=0",
+        "postgresql://host/database?sslmode=require",
+        "postgresql://host/database?sslmode=verify-full&sslrootcert=/ca.crt&sslcert=/c&sslkey=/k",
         "postgresql://user:with:colon@host/database",
         "postgresql://user:with/slash@host/database",
     ],

@@ -11,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import (
     StoreUnavailable,
-    open_engine,
-    open_upgrade_engine,
     reading,
     unavailability_explained,
 )
+from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.store.database import KNOWS_TRANSACTION_TIMEOUT
+from consumers.runtime.store.engines import KNOWS_TRANSACTION_TIMEOUT
 from tests.parts.runtime.child import Moment, child
 from tests.parts.runtime.counting import effects_of, id_of, numbered
 from tests.parts.runtime.members import Feed

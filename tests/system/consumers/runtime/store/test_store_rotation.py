@@ -13,10 +13,9 @@ from consumers.runtime.apply.failures import Action, Phase, decide
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import (
     StoreAway,
-    open_engine,
-    open_patient_engine,
     transaction_of,
 )
+from consumers.runtime.store.engines import open_engine, open_patient_engine
 from router.configuration.database_url import database_url_now
 from router.configuration.settings import read_database
 from router.contract.topics import Topics
