@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
@@ -38,20 +39,19 @@ RECEIVED = (
 )
 
 
+@dataclass(frozen=True)
 class Run:
     """One run: what was done, and how long it took."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        """Begin."""
-        self._gateway = gateway
+    gateway: Gateway
 
     async def step(self, what: str, doing: Awaitable[object]) -> None:
-        """Do something under load, and report the longest delay of what was sent in the meantime."""
-        before, began = set(self._gateway.delays), time.monotonic()
+        """Do something under load, and report the longest delay of what was sent then."""
+        before, began = set(self.gateway.delays), time.monotonic()
         await doing
         lasted = time.monotonic() - began
         await asyncio.sleep(CALM_SECONDS)
-        delays = self._gateway.delays
+        delays = self.gateway.delays
         longest = max((delays[each] for each in delays.keys() - before), default=0.0)
         say(f"{what:<52} {lasted:6.1f} s   longest delivery {longest:5.2f} s")
 

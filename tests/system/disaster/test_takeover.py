@@ -53,8 +53,3 @@ async def test_books_are_exact_after_a_mirror_took_over_and_the_first_cluster_ca
     async with shop.consumers(broker, url):
         await shop.settled(url)
         await shop.told()
-    # The mirror continues where it was.
-    await shop.sell(mirror.bootstrap, 2)
-    async with shop.consumers(mirror, url):
-        await shop.settled(url)
-        await shop.told()
