@@ -67,6 +67,8 @@ def _settings(
         database_url=SecretStr(url()),
         database_url_now=url,
         pooled=database.pooler == "transaction",
+        owner_url=database.owner_url,
+        reader_url=database.reader_url,
         topics=settings.topics.topics(),
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from router.configuration.database_url import database_url_now
 from router.configuration.settings import Settings, read_database
@@ -12,16 +15,31 @@ from router.errors import ConfigurationError
 def consumer_database(settings: Settings, own: Mapping[str, Any], under: str) -> DatabaseSettings:
     """Return the database of a consumer: its own table comes before `[database]`.
 
-    Only `pooler` is inherited: without need it costs time, and where it is missing nothing works.
+    It inherits `pooler`: one too many costs time, without one that is needed nothing works. URLs of
+    owner and reader are inherited only if they lead to a database of the same name.
     """
-    database = read_database(dict(own), under) if own else settings.database
+    common = settings.database
+    database = read_database(dict(own), under) if own else common
     if database.url is None:
         message = (
             "database.url: missing, and no `payrouter dev` runs here; set it, or database.url_file"
         )
         raise ConfigurationError(message)
-    pooler = database.pooler or settings.database.pooler
-    return database.model_copy(update={"pooler": pooler})
+    name = _name(database.url)
+    inherited = {
+        key: getattr(database, key) or _if_same(getattr(common, key), name)
+        for key in ("owner_url", "reader_url")
+    }
+    pooler = database.pooler or common.pooler
+    return database.model_copy(update={**inherited, "pooler": pooler})
+
+
+def _if_same(url: SecretStr | None, name: str | None) -> SecretStr | None:
+    return url if url is not None and _name(url) == name else None
+
+
+def _name(url: SecretStr) -> str | None:
+    return urlsplit(url.get_secret_value()).path.lstrip("/") or None
 
 
 def database_url(

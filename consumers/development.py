@@ -1,7 +1,8 @@
 """Sets up the consumers' tables, alone or as a part of `payrouter dev`."""
 
 from consumers import discovery
-from consumers.configuration import consumer_settings
+from consumers.configuration import consumer_settings, every_consumer
+from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Play, Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import acting, unavailability_explained
@@ -30,9 +31,16 @@ def develop(invocation: Invocation, options: DevOptions) -> None:
 
 def upgrade_and_show(invocation: Invocation, *, as_json: bool) -> None:
     """Upgrade the tables of every consumer and print the revisions that were applied."""
+    from consumers.roles.acting import grant_after_upgrade, upgrading  # noqa: PLC0415 - not for dev
+
+    async def upgraded(consumer: Consumer) -> list[str]:
+        revisions = await _upgraded(upgrading(consumer.settings), consumer.service)
+        await grant_after_upgrade(consumer)
+        return revisions
+
     applied = {
-        name: run_async(_upgraded(consumer_settings(invocation, service), service))
-        for name, service in discovery.discover().items()
+        consumer.service.name: run_async(upgraded(consumer))
+        for consumer in every_consumer(invocation)
     }
     if as_json:
         show_json(applied)

@@ -246,13 +246,18 @@ OUTBOX: Final = group(
 )
 DB: Final = group(
     "db",
-    "Set up the consumers' tables.",
+    "Set up the consumers' tables and roles.",
     [
         command(
             "upgrade",
             "Bring the tables of every consumer up to this version.",
             f"{_PROCESSES}:db_upgrade",
-        )
+        ),
+        command(
+            "roles",
+            "Create the database roles of the configuration's URLs, with least privilege.",
+            "consumers.roles.commands:roles",
+        ),
     ],
     SET_UP,
 )

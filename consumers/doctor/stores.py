@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from consumers.runtime.store.connecting import SET_POOLER
+from consumers.runtime.store.connection_problems import SET_POOLER
 
 LEAST_POSTGRESQL = 15
 """First version of PostgreSQL that the consumers are tested with."""
@@ -52,7 +52,7 @@ class StoreNeeds:
     schema: str
     rights: Mapping[str, Sequence[str]]
     pooled: bool = False
-    """Whether the configuration says that the database is behind a pooler."""
+    """Whether the configuration names a pooler."""
 
 
 def judge_store(found: StoreFound, needs: StoreNeeds) -> Iterator[CheckResult]:
@@ -96,7 +96,7 @@ def _pooler(needs: StoreNeeds, found: StoreFound) -> CheckResult:
     if needs.pooled and not found.pooler:
         return thing.warn(
             "there is none, but the configuration names one: every transaction takes longer",
-            'remove `pooler = "transaction"` beside the URL of the database',
+            'remove `pooler = "transaction"` next to the URL of the database',
         )
     return thing.ok("it pools transactions, as configured" if found.pooler else "none")
 

@@ -35,7 +35,7 @@ def show_stock(settings: ConsumerSettings, account: str | None, *, as_json: bool
     """Print the articles of one merchant or of all."""
 
     async def read() -> list[Stock]:
-        async with reading(settings) as connection:
+        async with reading(settings.listing) as connection:
             return list(await read_stock(connection, account))
 
     articles = run_async(read())
@@ -87,7 +87,7 @@ def show_orders(
     """Print the orders that changed last."""
 
     async def read() -> list[ListedOrder]:
-        async with reading(settings) as connection:
+        async with reading(settings.listing) as connection:
             return list(await read_orders(connection, status, account, limit))
 
     listed = run_async(read())

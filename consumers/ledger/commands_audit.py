@@ -29,7 +29,7 @@ def verify_books(settings: ConsumerSettings, *, as_json: bool) -> None:
     """Print what is wrong with the books; exits with status 1 if anything is."""
 
     async def recomputed() -> VerificationResult:
-        async with reading(settings, patient=True) as connection:
+        async with reading(settings.listing, patient=True) as connection:
             return await recompute(connection)
 
     verdict = run_async(recomputed())
@@ -51,7 +51,7 @@ def export_journal(settings: ConsumerSettings, period: Period) -> None:
 async def _exported(settings: ConsumerSettings, period: Period) -> None:
     written = 0
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    async with reading(settings, patient=True) as connection:
+    async with reading(settings.listing, patient=True) as connection:
         _write(writer.writerow, COLUMNS)
         async for line in read_journal(connection, period):
             _write(writer.writerow, line)

@@ -61,7 +61,7 @@ def show_unbooked(settings: ConsumerSettings, limit: int, *, as_json: bool) -> N
 async def _asked(
     settings: ConsumerSettings, question: Callable[[AsyncConnection], Awaitable[_Answer]]
 ) -> _Answer:
-    async with reading(settings, patient=True) as connection:
+    async with reading(settings.listing, patient=True) as connection:
         return await question(connection)
 
 

@@ -131,7 +131,7 @@ def _tested(options: NotificationOptions, channel: str, address: str | None) -> 
 
 def _found(settings: ConsumerSettings, wanted: MessageFilter) -> Sequence[MessageRow]:
     async def read() -> Sequence[MessageRow]:
-        async with reading(settings) as connection:
+        async with reading(settings.listing) as connection:
             return await list_messages(connection, wanted)
 
     return run_async(read())

@@ -1,7 +1,7 @@
 """Settings of one consumer process, which the command line passes as plain data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -233,11 +233,25 @@ class ConsumerSettings:
     """Returns the current URL of the database, if it can change; called for each new connection."""
     pooled: bool = False
     """Whether the database is behind a pooler of transactions."""
+    owner_url: SecretStr | None = None
+    """URL of the role that owns the tables, if that is a separate one."""
+    reader_url: SecretStr | None = None
+    """URL for listings, if that is a separate one."""
     accounts: tuple[str, ...] = ()
     """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)
     """Needs that its topics are compared with."""
     timing: ConsumerTiming = field(default_factory=ConsumerTiming)
+
+    @property
+    def listing(self) -> Self:
+        """The same settings with the database of listings, which may be a replica.
+
+        Not for anything that acts on what it reads: a replica may be late.
+        """
+        if self.reader_url is None:
+            return self
+        return replace(self, database_url=self.reader_url, database_url_now=None)
 
     @property
     def setup(self) -> Setup:

@@ -9,6 +9,8 @@ from router.secrets.secret_file import secret_in
 _STAND_IN: Final = {
     "sasl_password": "unread",
     "url": "postgresql://localhost/unread",
+    "owner_url": "postgresql://localhost/unread",
+    "reader_url": "postgresql://localhost/unread",
 }
 """Substitutes for a file that cannot be read, so that everything else can still be checked."""
 
@@ -26,12 +28,26 @@ def with_secrets_read(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
         }
     for under, file_key, key in _FILES:
         if under in values:
-            read[under], found = read_secret_file(values[under], file_key, key, under)
+            read[under], found = read_secret_file(read[under], file_key, key, under)
             problems += found
     return read, problems
 
 
-_FILES: Final = (("database", "url_file", "url"), ("kafka", "sasl_password_file", "sasl_password"))
+_DATABASE_FILES: Final = tuple((f"{key}_file", key) for key in ("url", "owner_url", "reader_url"))
+
+_FILES: Final = (
+    *(("database", file_key, key) for file_key, key in _DATABASE_FILES),
+    ("kafka", "sasl_password_file", "sasl_password"),
+)
+
+
+def read_database_files(table: object, under: str) -> tuple[object, list[str]]:
+    """Return a table of a database with the URLs of its files, and their problems."""
+    problems: list[str] = []
+    for file_key, key in _DATABASE_FILES:
+        table, found = read_secret_file(table, file_key, key, under)
+        problems += found
+    return table, problems
 
 
 def read_secret_file(

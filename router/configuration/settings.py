@@ -20,7 +20,7 @@ from router.configuration.endpoint_settings import (
     valid_endpoints,
 )
 from router.configuration.problems import nearest, problem_lines
-from router.configuration.secret_files import read_secret_file, with_secrets_read
+from router.configuration.secret_files import read_database_files, with_secrets_read
 from router.configuration.sources import read_sources
 from router.configuration.values import DatabaseSettings, Networks, PublicUrl
 from router.contract.order_fields import OrderFields
@@ -387,7 +387,7 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
 
 def read_database(values: object, under: str) -> DatabaseSettings:
     """Check a database table that is not `[database]`."""
-    read, problems = read_secret_file(values, "url_file", "url", under)
+    read, problems = read_database_files(values, under)
     try:
         database = DatabaseSettings.model_validate(read)
     except ValidationError as error:

@@ -137,7 +137,7 @@ class DatabaseSettings(BaseModel):
     """`[database]`: the PostgreSQL database of the consumers and of commands about them.
 
     The edge needs none. A consumer can have a separate one, in
-    `[consumers.NAME.database]` with the same keys. Set `url` or `url_file`, not both.
+    `[consumers.NAME.database]` with the same keys. Of each URL, set the text or the file, not both.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -153,6 +153,31 @@ class DatabaseSettings(BaseModel):
         description="File with the URL; it is read again for each new connection.",
         examples=["/run/secrets/database_url"],
     )
+    owner_url: Secret | None = Field(
+        None,
+        description="URL with which `payrouter db upgrade` and `payrouter db roles` connect: that"
+        " of the role that owns the tables, best at the server itself, since a pooler may end"
+        " long statements. A consumer's own database inherits it if it has the same name."
+        " Default: `url`.",
+        examples=["postgresql+asyncpg://payrouter_owner:REPLACE-me@db.example.com:5432/payrouter"],
+    )
+    owner_url_file: Path | None = Field(
+        None,
+        description="File with that URL.",
+        examples=["/run/secrets/database_owner_url"],
+    )
+    reader_url: Secret | None = Field(
+        None,
+        description="URL with which `payrouter trace` and the listings of books, stock and messages"
+        " connect: that of a role that may only read, or of a replica, which may be late. A"
+        " consumer's own database inherits it if it has the same name. Default: `url`.",
+        examples=["postgresql+asyncpg://payrouter_reader:REPLACE-me@replica.example.com/payrouter"],
+    )
+    reader_url_file: Path | None = Field(
+        None,
+        description="File with that URL.",
+        examples=["/run/secrets/database_reader_url"],
+    )
     pooler: Literal["none", "transaction"] | None = Field(
         None,
         description="`transaction` if the URL leads to a connection pooler, such as PgBouncer, and"
@@ -161,7 +186,7 @@ class DatabaseSettings(BaseModel):
         examples=["transaction"],
     )
 
-    @field_validator("url")
+    @field_validator("url", "owner_url", "reader_url")
     @classmethod
     def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is None:

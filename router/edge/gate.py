@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from router.configuration.addresses import Network
-from router.edge.http.answers import Response
 from router.edge.intake import Endpoint
+
+if TYPE_CHECKING:
+    from router.edge.http.answers import Response
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,11 @@ class Gate:
         return [*(key.secret for key in self.endpoint.keys), *token]
 
     @cached_property
-    def accepted(self) -> Response:
+    def accepted(self) -> "Response":
         """The success answer that the gateway expects."""
+        # Commands read gates too, and answer nothing.
+        from router.edge.http.answers import Response  # noqa: PLC0415
+
         answer = self.endpoint.provider.answer
         return Response(answer.status, answer.body, answer.content_type)
 

@@ -4,24 +4,27 @@ New consumers are found and tested automatically.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from random import Random
 
 import payrouter_tally
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.discovery import discover
 from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Record
-from consumers.runtime.service import Driver, HandlerFailed
+from consumers.runtime.service import Driver, HandlerFailed, Service
 from consumers.runtime.store.migrate import upgrade
 from router.contract.wire import OutgoingRecord
 from tests.conformance.bench import TOLD, Bench, bench
+from tests.conformance.guarded import GuardedBench, guarded_bench
 from tests.conformance.histories import contradicting
 
 SERVICES = {**discover(), "tally": payrouter_tally.SERVICE}
@@ -36,14 +39,37 @@ class CutOffError(Exception):
     """Ends a transaction before its commit."""
 
 
+GUARDED = "tally under the guard"
+"""The sample's handler in a FastStream service, where `consumers.exactly_once` is the runtime."""
+
+
 @pytest.fixture(params=sorted(SERVICES))
 async def consumer(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Bench]:
     """Yield a consumer with an empty database."""
     service = SERVICES[request.param]
+    async with _made(database_url, service) as engine:
+        yield bench(engine, service)
+
+
+@pytest.fixture(params=[*sorted(SERVICES), GUARDED])
+async def applying(
+    request: pytest.FixtureRequest, database_url: str
+) -> AsyncIterator[Bench | GuardedBench]:
+    """Yield a consumer with an empty database, or a handler under the guard."""
+    service = SERVICES["tally" if request.param == GUARDED else request.param]
+    async with _made(database_url, service) as engine:
+        if request.param == GUARDED:
+            yield await guarded_bench(engine, service)
+        else:
+            yield bench(engine, service)
+
+
+@contextlib.asynccontextmanager
+async def _made(database_url: str, service: Service) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(database_url, pool_size=8)
     try:
         await upgrade(engine, service)
-        yield bench(engine, service)
+        yield engine
     finally:
         await engine.dispose()
 
@@ -52,59 +78,71 @@ def effective(words: Mapping[str, int]) -> int:
     return sum(words.get(word, 0) for word in EFFECTIVE)
 
 
-async def test_a_redelivered_record_has_no_second_effect(consumer: Bench) -> None:
-    told = consumer.tell()
-    words = await consumer.apply(told)
+async def test_a_redelivered_record_has_no_second_effect(
+    applying: Bench | GuardedBench,
+) -> None:
+    told = applying.tell()
+    words = await applying.apply(told)
     assert effective(words) == len(told)
-    before = await consumer.content()
+    before = await applying.content()
     # As after a crash between the commit of the database and the commit to Kafka.
-    assert await consumer.apply(told) == Counter(redelivered=len(told))
-    assert await consumer.content() == before
+    assert await applying.apply(told) == Counter(redelivered=len(told))
+    assert await applying.content() == before
 
 
-async def test_an_event_in_a_new_record_has_no_second_effect(consumer: Bench) -> None:
-    first, second = consumer.tell(), consumer.tell()
+async def test_an_event_in_a_new_record_has_no_second_effect(
+    applying: Bench | GuardedBench,
+) -> None:
+    first, second = applying.tell(), applying.tell()
     twins = [record for pair in zip(first, second, strict=True) for record in pair]
-    words = await consumer.apply(_in_order(twins))
+    words = await applying.apply(_in_order(twins))
     assert (effective(words), words["duplicate"]) == (len(first), len(first))
-    before = await consumer.content()
-    third = consumer.tell()
-    assert await consumer.apply(third) == Counter(duplicate=len(third))
-    assert await consumer.content() == before
+    before = await applying.content()
+    third = applying.tell()
+    assert await applying.apply(third) == Counter(duplicate=len(third))
+    assert await applying.content() == before
 
 
-async def test_a_topic_read_again_from_its_beginning_changes_nothing(consumer: Bench) -> None:
-    told = consumer.tell()
-    await consumer.apply(told)
-    before = await consumer.content()
+async def test_a_topic_read_again_from_its_beginning_changes_nothing(
+    applying: Bench | GuardedBench,
+) -> None:
+    told = applying.tell()
+    await applying.apply(told)
+    before = await applying.content()
     for _ in range(2):
-        await consumer.rewind()
-        assert await consumer.apply(told) == Counter(duplicate=len(told))
-        assert await consumer.content() == before
+        await applying.rewind()
+        assert await applying.apply(told) == Counter(duplicate=len(told))
+        assert await applying.content() == before
 
 
-async def test_consumer_recognizes_events_that_the_runtime_has_deleted(consumer: Bench) -> None:
-    told = consumer.tell()
-    await consumer.apply(told)
-    before = await consumer.content()
-    await consumer.rewind(forget=True)
-    words = await consumer.apply(told)
+async def test_consumer_recognizes_events_that_the_runtime_has_deleted(
+    applying: Bench | GuardedBench,
+) -> None:
+    told = applying.tell()
+    await applying.apply(told)
+    before = await applying.content()
+    await applying.rewind(forget=True)
+    words = await applying.apply(told)
     assert effective(words) == len(told)
-    assert await consumer.content() == before
+    assert await applying.content() == before
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_any_order_can_be_applied(consumer: Bench, seed: int) -> None:
-    outs = [(out, topic) for topic in consumer.topics for out in TOLD[topic]]
+@pytest.mark.parametrize(
+    ("applying", "seed"),
+    [*product(sorted(SERVICES), [1, 2, 3]), (GUARDED, 1)],
+    indirect=["applying"],
+)
+async def test_any_order_can_be_applied(applying: Bench | GuardedBench, seed: int) -> None:
+    outs = [(out, topic) for topic in applying.topics for out in TOLD[topic]]
     again = [pair for pair in outs if Random(seed).random() < 0.3]
     mixed = [*outs, *again]
     Random(seed).shuffle(mixed)
-    words = await consumer.apply([consumer.append(out, topic) for out, topic in mixed])
+    words = await applying.apply([applying.append(out, topic) for out, topic in mixed])
     assert effective(words) == len(outs)
     assert words["duplicate"] == len(again)
-    before = await consumer.content()
-    await consumer.apply(consumer.tell())
-    assert await consumer.content() == before
+    before = await applying.content()
+    await applying.apply(applying.tell())
+    assert await applying.content() == before
 
 
 async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None:

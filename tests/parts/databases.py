@@ -63,9 +63,9 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
 def _without_durability(url: str) -> None:
     """Turn off what only a crash of the server needs: its data do not outlive the tests."""
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        _execute(url, f"ALTER SYSTEM SET {setting} = off")
-    _execute(url, "ALTER SYSTEM SET max_wal_size = '256MB'")
-    _execute(url, "SELECT pg_reload_conf()")
+        execute(url, f"ALTER SYSTEM SET {setting} = off")
+    execute(url, "ALTER SYSTEM SET max_wal_size = '256MB'")
+    execute(url, "SELECT pg_reload_conf()")
 
 
 class OwnPostgres:
@@ -137,11 +137,11 @@ def fresh_database(server: DatabaseServer, like: str | None = None) -> Iterator[
     """
     name = f"payrouter_test_{uuid.uuid4().hex[:12]}"
     template = "" if like is None else f' TEMPLATE "{make_url(like).database}" {server.copying}'
-    _execute(server.url, f'CREATE DATABASE "{name}"{template}')
+    execute(server.url, f'CREATE DATABASE "{name}"{template}')
     try:
         yield server.url_of(name)
     finally:
-        _execute(server.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        execute(server.url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def somebody_waits(engine: AsyncEngine) -> None:
@@ -158,7 +158,7 @@ async def somebody_waits(engine: AsyncEngine) -> None:
     await eventually(waits, "a session that waits for a lock", pause=0.01)
 
 
-def _execute(url: str, statement: str) -> None:
+def execute(url: str, statement: str) -> None:
     """Run one statement outside any transaction, in an event loop apart from the test's."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(asyncio.run, _execute_once(url, statement)).result()

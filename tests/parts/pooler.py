@@ -6,7 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,17 +39,23 @@ class Pooler:
 
 
 @contextlib.contextmanager
-def pooler_of(url: str, **settings: str) -> Iterator[Pooler]:
+def pooler_of(url: str, users: Collection[str] = (), **settings: str) -> Iterator[Pooler]:
     """Run a PgBouncer in transaction mode for every database of the server at `url`.
 
-    `settings` are PgBouncer's own. Users sign in without a password, as the tests' servers do.
+    `settings` are PgBouncer's own. Clients sign in without a password, as at the tests' server, as
+    these users, or as any that becomes the user of `url`.
     """
     program = _program()
     assert program is not None, missing()
     folder = server_folder("pgbouncer")
     folder.chmod(0o755)
     port, log = free_port(), folder / "log"
-    (folder / "ini").write_text(_configuration(make_url(url), port, settings), encoding="utf-8")
+    listed = folder / "users"
+    listed.write_text("".join(f'"{name}" ""\n' for name in users), encoding="utf-8")
+    known = {"auth_type": "trust", "auth_file": str(listed)} if users else {"auth_type": "any"}
+    (folder / "ini").write_text(
+        _configuration(make_url(url), port, {**known, **settings}), encoding="utf-8"
+    )
     with log.open("wb") as output:
         process = subprocess.Popen(
             [program, *_as_user(make_url(url)), str(folder / "ini")], stderr=output
@@ -72,19 +78,16 @@ def _program() -> str | None:
 def _configuration(url: URL, port: int, settings: dict[str, str]) -> str:
     host, server_port = _address(url)
     password = f" password={url.password}" if url.password else ""
+    user = f" user={url.username}{password}" if settings["auth_type"] == "any" else ""
     own = {
         "listen_addr": "127.0.0.1",
         "listen_port": str(port),
         "unix_socket_dir": "",
         "pool_mode": "transaction",
-        "auth_type": "any",
         **settings,
     }
     lines = "\n".join(f"{name} = {value}" for name, value in own.items())
-    return (
-        f"[databases]\n* = host={host} port={server_port} user={url.username}{password}\n"
-        f"[pgbouncer]\n{lines}\n"
-    )
+    return f"[databases]\n* = host={host} port={server_port}{user}\n[pgbouncer]\n{lines}\n"
 
 
 def _address(url: URL) -> tuple[str, str]:

@@ -290,13 +290,13 @@ def _meaning(state: str, message: str, verb: str | None) -> str | None:
     if state in _MISSING and found:
         return f"{found[1]} does not exist: run `payrouter db upgrade`"
     # Every consumer's handler imports this module, but only a broken connection needs that one.
-    from consumers.runtime.store.connecting import pooler_problem  # noqa: PLC0415
+    from consumers.runtime.store.connection_problems import pooler_problem  # noqa: PLC0415
 
     return pooler_problem(state, message) or _MEANINGS.get(state)
 
 
 def _encryption(error: BaseException) -> str | None:
-    from consumers.runtime.store.connecting import encryption_problem  # noqa: PLC0415
+    from consumers.runtime.store.connection_problems import encryption_problem  # noqa: PLC0415
 
     return encryption_problem(error)
 

@@ -192,7 +192,7 @@ def _explanation(settings: ConsumerSettings, error: Exception) -> str:
 
 
 def _one_line(cause: BaseException) -> str:
-    from consumers.runtime.store.connecting import (  # noqa: PLC0415
+    from consumers.runtime.store.connection_problems import (  # noqa: PLC0415
         encryption_problem,
         pooler_problem,
     )

@@ -5,16 +5,18 @@ statement is prepared by name, nothing is set for a session, and every transacti
 its own guards, which end with it.
 """
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store.connecting import PoolerNotSet, bare_url, encryption_of
 
 _READ_ONLY = "25006"
 """PostgreSQL's error code for a write in a read-only transaction."""
@@ -30,10 +32,13 @@ _TRANSACTION_TIMEOUT = "transaction_timeout"
 _UNPREPARED: Mapping[str, Any] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
-    # PostgreSQL's unnamed statement, which the driver sends again whenever it executes it.
+    # asyncpg 0.30 gives a name without this, even if it caches nothing.
     "prepared_statement_name_func": lambda: "",
 }
-"""Arguments of the driver, and of SQLAlchemy's part of it, by which no statement has a name."""
+"""Arguments of the driver, and of SQLAlchemy's part of it, by which no statement has a name.
+
+The driver then uses PostgreSQL's unnamed statement, and sends it again whenever it executes it.
+"""
 
 _GUARD = (
     "SELECT set_config(name, value, true)"
@@ -41,9 +46,15 @@ _GUARD = (
 )
 
 
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
+_ENCRYPTION: Final = ("sslmode", *_FILES)
+_SYSTEM: Final = "system"
+"""libpq's word for the certificates that this machine trusts."""
+
+
 @dataclass(frozen=True)
 class _Wanted:
-    """What an engine is made from."""
+    """Options of an engine."""
 
     guards: Mapping[str, str]
     """Parameters of the server that limit a transaction."""
@@ -178,6 +189,10 @@ def _refuse_pooler(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def compare(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
         if connection.run_async(_is_another_session):
+            from consumers.runtime.store.connection_problems import (  # noqa: PLC0415 - rarely needed
+                PoolerNotSet,
+            )
+
             connection.driver_connection.terminate()
             raise PoolerNotSet
 
@@ -206,3 +221,53 @@ def _end_read_only_sessions(engine: AsyncEngine) -> None:
     def replace(context: ExceptionContext) -> None:
         if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
             context.is_disconnect = True
+
+
+class EncryptionUnusable(ConnectionError):  # noqa: N818 - named for what it is
+    """A file that the URL names for TLS cannot be used; the message names its parameter."""
+
+
+def bare_url(url: str) -> URL:
+    """Return a URL without libpq's parameters for TLS, which SQLAlchemy does not know."""
+    return make_url(url).difference_update_query(_ENCRYPTION)
+
+
+def encryption_of(url: str) -> dict[str, Any]:
+    """Return the driver's arguments for the TLS that a URL asks for in libpq's words.
+
+    Raises EncryptionUnusable if one of its files cannot be read.
+    """
+    query = make_url(url).query
+    given = {key: str(query[key]) for key in _ENCRYPTION if key in query}
+    if not given:
+        return {}
+    trusts_system = given.get("sslrootcert") == _SYSTEM
+    for name in _FILES[trusts_system:]:
+        _require_readable(name, given.get(name))
+    try:
+        # The driver reads these parameters, with libpq's meaning, from a separate URL.
+        return {"ssl": _system_context(given)} if trusts_system else {"dsn": _own_url(given)}
+    except ssl.SSLError as error:
+        message = f"sslcert or sslkey of the database's URL: {error.reason}"
+        raise EncryptionUnusable(message) from error
+
+
+def _own_url(given: dict[str, str]) -> str:
+    return f"postgresql://?{urlencode(given)}"
+
+
+def _system_context(given: dict[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if "sslcert" in given:
+        context.load_cert_chain(given["sslcert"], given.get("sslkey"))
+    return context
+
+
+def _require_readable(name: str, file: str | None) -> None:
+    if file is None:
+        return
+    try:
+        Path(file).read_bytes()
+    except OSError as error:
+        message = f"{name} of the database's URL: {file} cannot be read: {error.strerror}"
+        raise EncryptionUnusable(message) from error

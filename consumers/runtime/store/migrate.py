@@ -17,7 +17,7 @@ from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
 from consumers.runtime.store.schema_version import History, histories
 
-_LOCK = 0x7061_7972_6F75_7465
+LOCK = 0x7061_7972_6F75_7465
 """One upgrade per database at a time, for all consumers: "payroute" as a number."""
 
 _DEADLOCK = "40P01"
@@ -58,7 +58,7 @@ async def _upgraded(engine: AsyncEngine, service: Service) -> Sequence[str]:
     async with engine.begin() as connection:
         for setting in _PATIENCE:
             await connection.execute(select(func.set_config(setting, "0", literal(value=True))))
-        await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
         return await connection.run_sync(partial(_upgrade, service=service))
 
 

@@ -159,7 +159,7 @@ async def _asked(
     consumer: Consumer, read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]]
 ) -> _Found | str:
     try:
-        async with reading(consumer.settings) as connection:
+        async with reading(consumer.settings.listing) as connection:
             return await read(connection, consumer)
     except StoreUnavailable as problem:
         return str(problem)

@@ -68,6 +68,18 @@ async def describe(
     return {topic[1]: _seen(*topic) for topic in answer.topics}
 
 
+async def cluster_id(client: KafkaClient, seconds: float) -> str | None:
+    """Return the id of the broker's cluster, None if it reports none.
+
+    Raises KafkaError or TimeoutError.
+    """
+    try:
+        answer = await ask(client, TopicsRequest([]), seconds=seconds)
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        answer = await ask(client, PlainTopicsRequest([]), seconds=seconds)
+    return str(answer.cluster_id) if answer.cluster_id else None
+
+
 def _seen(
     code: int,
     name: str,

@@ -69,7 +69,7 @@ def _expects_answer(scenario: Scenario, line: Line) -> bool:
 
 async def _look(stage: Stage, scenario: Scenario, word: str, *, other: bool) -> Sequence[str]:
     account = merchant(scenario, other=other)
-    async with stage.consumers["ledger"].process.engine.connect() as connection:
+    async with stage.engine.connect() as connection:
         return sorted(await FOUND[word](connection, account))
 
 
@@ -86,5 +86,5 @@ async def _found(stage: Stage, scenario: Scenario, line: Line) -> None:
 
 
 async def _states(stage: Stage) -> Sequence[str]:
-    async with stage.consumers["ledger"].process.engine.connect() as connection:
+    async with stage.engine.connect() as connection:
         return list(await connection.scalars(select(MESSAGE.c.state)))

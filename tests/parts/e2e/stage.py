@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.inventory.deciding.deciding import DecisionRequest, decide_and_show
 from consumers.inventory.deciding.reading import OrderName, find_order, read_facts
@@ -85,6 +86,13 @@ class Stage:
     consumers: Mapping[str, Running]
     topics: Topics
     expected: dict[str, int] = field(default_factory=dict)
+    reading: AsyncEngine | None = None
+    """Engine of a role that may read everything, if the ledger's may not."""
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine to look at the results of all consumers."""
+        return self.reading or self.consumers["ledger"].process.engine
 
     async def play(self, scenario: Scenario, line: Line, before: "Sent | None") -> "Sent | None":
         """Execute a line, and wait until every consumer has passed the resulting records."""
@@ -326,7 +334,7 @@ def _order(account: str, line: Line) -> Order:
 @contextlib.asynccontextmanager
 async def staged(  # noqa: PLR0913 - each is a choice of one test
     broker: Broker,
-    database_url: str,
+    database_url: str | Mapping[str, str],
     prefix: str,
     cast: Sequence[Scenario],
     *,
@@ -336,7 +344,7 @@ async def staged(  # noqa: PLR0913 - each is a choice of one test
 ) -> AsyncIterator[Stage]:
     """Run the system during the block, with the endpoints of every scenario.
 
-    All of them have the policy of the first.
+    All of them have the policy of the first. Consumers have one database, or each has its own URL.
     """
     topics = Topics(prefix)
     if not has_topics:
@@ -364,7 +372,7 @@ async def staged(  # noqa: PLR0913 - each is a choice of one test
             return running(
                 service,
                 broker,
-                database_url,
+                database_url if isinstance(database_url, str) else database_url[service.name],
                 prefix,
                 batch_records=batch_records,
                 pooled=pooled,

@@ -17,7 +17,7 @@ Boxes = Mapping[str, Sequence[str]]
 
 FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
-        "consumers": ["consumers", "consumers.doctor"],
+        "consumers": ["consumers", "consumers.doctor", "consumers.roles"],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),
         ],
@@ -38,6 +38,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
             *("consumers.ledger", "consumers.inventory", "consumers.notifications"),
             "consumers.ledger.transfers",
         ],
+        "exactly_once": ["consumers.exactly_once"],
         "runtime.commands": [
             *("consumers.runtime.commands", "consumers.runtime.commands.actions"),
         ],

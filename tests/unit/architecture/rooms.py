@@ -162,6 +162,11 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.ledger.transfers": (*_CONSUMER, "consumers.ledger"),
     "consumers.inventory": _CONSUMER,
     "consumers.notifications": (*_CONSUMER, "router.secrets"),
+    # in services that use FastStream themselves, without the runtime
+    "consumers.exactly_once": (
+        *(*_LANGUAGE, "consumers.runtime.records"),
+        *("router.broker.log", "router.broker.topics"),
+    ),
     # the whole command
     "consumers.doctor": (
         *(*_FLOOR, *_BROKER, "router.commands", "router.commands.actions"),
@@ -169,8 +174,13 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store"),
         *("consumers.runtime.apply", "consumers.runtime.progress", "consumers"),
     ),
+    "consumers.roles": (
+        *(*_FLOOR, "router.commands", "router.configuration", "router.errors"),
+        *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store", "consumers"),
+    ),
     "consumers": (
         "consumers.doctor",
+        "consumers.roles",
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

@@ -20,7 +20,7 @@ OUTLIVES = re.compile(
     r"|\bCREATE\s+((GLOBAL|LOCAL)\s+)?TEMP"
     r"|\bWITH\s+HOLD\b|\bPREPARE\s+\w+\s+AS\b|\bDISCARD\s+ALL\b"
     r"|set_config\([^)]*,\s*false\s*\)"
-    r"|^\s*SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)"
+    r"|^SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)"
 )
 
 WITHOUT_POOLER = {"SET transaction_timeout = "}

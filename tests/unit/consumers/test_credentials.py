@@ -91,3 +91,23 @@ def test_a_consumer_inherits_the_pooler_but_no_url(
     settings = _settings(tmp_path, tables)
     assert settings.pooled is pooled
     assert settings.database_url.get_secret_value().endswith("@host/d")
+
+
+@pytest.mark.parametrize(("name", "inherited"), [("d", True), ("another", False)])
+def test_urls_of_owner_and_reader_are_inherited_for_the_same_database_only(
+    tmp_path: Path, name: str, *, inherited: bool
+) -> None:
+    _put(tmp_path, _OLD)
+    common = f"postgresql://%s@server/{name}?sslmode=require"
+    settings = _settings(
+        tmp_path,
+        f"""
+        [database]
+        owner_url = "{common % "owner"}"
+        reader_url = "{common % "reader"}"
+        [consumers.ledger.database]
+        """,
+    )
+    listing = settings.listing.database_url.get_secret_value()
+    assert (settings.owner_url is not None) is inherited
+    assert ("reader@server" in listing) is inherited

@@ -14,7 +14,7 @@ from consumers.doctor.stores import (
     judge_store,
     store_away,
 )
-from consumers.runtime.store.connecting import PoolerNotSet
+from consumers.runtime.store.connection_problems import PoolerNotSet
 from consumers.runtime.store.tables import RuntimeTables
 from router.providers import discover as providers
 

@@ -29,7 +29,7 @@ SESSION = (
     *("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"),
     *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
 )
-REMEDY = 'set `pooler = "transaction"` beside the URL of the database'
+REMEDY = 'set `pooler = "transaction"` next to the URL of the database'
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,11 @@ async def test_every_transaction_has_its_guards_and_leaves_none(pooled: str) -> 
         for _ in range(2):
             async with engine.connect() as connection:
                 rows = await connection.execute(GUARDS)
-                found = {name: value for name, value in rows.all()}  # noqa: C416 - rows are no pairs to mypy
+                found = {row.name: row.setting for row in rows}
                 major = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
                 assert await has_pooler(connection)
+                prepared = text("SELECT count(*) FROM pg_prepared_statements")
+                assert await connection.scalar(prepared) == 0
             expected = {
                 "application_name": "payrouter.ledger",
                 "idle_in_transaction_session_timeout": "7000",

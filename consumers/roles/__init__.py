@@ -1,0 +1,1 @@
+"""Roles of PostgreSQL with least privilege: an owner, one per consumer, a reader."""

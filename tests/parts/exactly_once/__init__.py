@@ -1,0 +1,1 @@
+"""A FastStream service under attack, with and without the exactly-once guard."""

@@ -1,0 +1,1 @@
+"""Tests of the exactly-once guard of FastStream services."""
