@@ -125,9 +125,11 @@ def test_no_module_is_a_grab_bag() -> None:
 
 def test_no_other_code_folder_is_at_the_top() -> None:
     ours = {"router", "consumers", "tests"}
+    # The chart mounts it into a pod.
+    mounted = {ROOT / "deploy" / "helm" / "payrouter" / "files" / "check.py"}
     hidden = [path for path in ROOT.iterdir() if path.name.startswith((".", "build", "dist"))]
     folders = {path for path in ROOT.iterdir() if path.is_dir()} - set(hidden)
-    assert {path.name for path in folders if any(path.rglob("*.py"))} <= ours
+    assert {path.name for path in folders if {*path.rglob("*.py")} - mounted} <= ours
 
 
 def test_no_file_is_over_400_lines() -> None:
