@@ -283,7 +283,7 @@ DEADLOCK = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '{state}'; EN
 async def test_upgrade_that_deadlocks_with_a_consumer_is_tried_again_as_a_whole(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, state: str, *, passes: bool
 ) -> None:
-    real, failures = migrate._apply, iter(range(2))  # noqa: SLF001 - stands for a script
+    real, failures = migrate._apply, iter(range(2))  # noqa: SLF001 - replaces a script
 
     def apply(connection: Connection, history: Any) -> None:  # noqa: ANN401
         real(connection, history)

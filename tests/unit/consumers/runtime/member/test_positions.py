@@ -290,4 +290,4 @@ def test_deleted_records_are_named_as_lost() -> None:
         start_at(fence(3), bounds(5, 9))
     said = remedy(halt.value, "ledger")
     assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
-    assert "have the gateways send them again" in said
+    assert "gateways send them again" in said
