@@ -23,11 +23,11 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 COVERED = --cov --cov-report
 
 # Types take as long as the others together: they come first, and the others run beside them.
-CHECKS := check-types check-prose check-format check-lint check-schemas check-config check-metrics check-cli check-man
+CHECKS := check-types check-prose check-format check-lint check-schemas check-config check-metrics check-cli check-man check-rights
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos chart chart-cluster lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos rolling chart chart-cluster lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -78,6 +78,9 @@ check-metrics:
 check-cli:
 	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
 
+check-rights:
+	@$(BIN)/payrouter rights --markdown | diff -u docs/kafka-rights.md -
+
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
@@ -95,6 +98,9 @@ attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --
 
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
+
+rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --rate 50"
+	@$(BIN)/python -m tests.parts.rolling $(ARGS)
 
 chart: $(READY) ## lint, render and package the Helm chart; write tests/samples/chart (helm or Go)
 	@$(BIN)/python -m tests.parts.chart $(ARGS)

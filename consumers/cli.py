@@ -23,7 +23,7 @@ _LOOK = (
 )
 _FIX = (tree.CASES, tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, tree.BRAKE, tree.OUTBOX)
 _SET_UP = (
-    *(edge_tree.CONFIG, tree.DB, edge_tree.TOPICS, edge_tree.ENDPOINT),
+    *(edge_tree.CONFIG, tree.DB, edge_tree.TOPICS, tree.RIGHTS, edge_tree.ENDPOINT),
     *(edge_tree.COMPLETION, edge_tree.MAN),
 )
 

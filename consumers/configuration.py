@@ -14,6 +14,7 @@ from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.topic_check import TopicCheck
 from router.broker.connection import KafkaConnection
+from router.broker.rights import ConsumerParts, consumer_rights
 from router.broker.topics.contract import TopicNeed
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
@@ -61,16 +62,18 @@ def _settings(
     under = f"consumers.{service.name}.database"
     database = consumer_database(settings, own, under)
     url = database_url(database, own, under)
+    kafka, tuning = KafkaConnection.of(settings.kafka), _tuning(service, table)
+    topics, group_id = settings.topics.topics(), tuning.group_of(service.name)
     return ConsumerSettings(
         name=service.name,
-        kafka=KafkaConnection.of(settings.kafka),
+        kafka=kafka,
         database_url=SecretStr(url()),
         database_url_now=url,
         pooled=database.pooler == "transaction",
         owner_url=database.owner_url,
         reader_url=database.reader_url,
-        topics=settings.topics.topics(),
-        tuning=_tuning(service, table),
+        topics=topics,
+        tuning=tuning,
         cluster_id=settings.kafka.cluster_id,
         options=_options(service, table),
         orders=settings.order.fields,
@@ -79,8 +82,20 @@ def _settings(
             _needs(settings, service, services),
             settings.topics.check_seconds,
             settings.topics.require_check,
+            consumer_rights(kafka.principal, discovery.parts_of(service, topics, group_id)),
         ),
     )
+
+
+def parts_by_name(settings: Settings) -> Mapping[str, ConsumerParts]:
+    """Return what every consumer reads and publishes, without its database."""
+    topics = settings.topics.topics()
+    found = {}
+    for name, service in discovery.discover().items():
+        table = dict(settings.consumers.get(name, {}))
+        table.pop("database", None)
+        found[name] = discovery.parts_of(service, topics, _tuning(service, table).group_of(name))
+    return found
 
 
 def _needs(

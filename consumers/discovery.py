@@ -8,6 +8,7 @@ from consumers.installed import installed, own_names
 from consumers.runtime.cases.held_kinds import HELD_KINDS
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
+from router.broker.rights import ConsumerParts
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
 
 OUTCOME_SUFFIX = ".outcome"
@@ -111,6 +112,19 @@ def topics_beside(names: Topics, services: Mapping[str, Service]) -> TopicsBesid
         ],
         passing=[names.outcome(topic.removesuffix(OUTCOME_SUFFIX)) for topic in sorted(said)],
         foreign=[names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE} - said)],
+    )
+
+
+def parts_of(service: Service, names: Topics, group_id: str) -> ConsumerParts:
+    """Return what a consumer reads and publishes, for its rights on the broker."""
+    read = [names.name(topic) for topic in service.topics]
+    return ConsumerParts(
+        group_id,
+        read,
+        [names.dead_letter(topic, service.name) for topic in read],
+        names.outcome(service.name) if service.says_outcomes else None,
+        service.recalls,
+        [names.name(topic) for topic in service.commanded],
     )
 
 

@@ -31,6 +31,12 @@ DOCTOR: Final = command(
     "consumers.doctor.commands:doctor",
     LOOK,
 )
+RIGHTS: Final = command(
+    "rights",
+    "Print the rights that processes need on Kafka, as commands that grant them.",
+    "consumers.rights.commands:rights",
+    SET_UP,
+)
 TRACE: Final = command(
     "trace",
     "Show all that happened to an order, payment, event or transaction.",

@@ -1,13 +1,23 @@
-"""Judges what the broker reports: cluster, topics, groups, the rights to write."""
+"""Judges what the broker reports: cluster, topics, groups, rights."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from router.broker.topics.apply import TopicsReport, moves_keys
+from consumers.doctor.stores import judge_clock
+from router.broker.rights import (
+    NOTHING_GRANTED,
+    Resource,
+    ResourceKind,
+    Right,
+    alike,
+    grant,
+    lacking,
+    lacks,
+)
+from router.broker.topics.apply import TopicResult, TopicsReport, moves_keys
 from router.broker.topics.contract import Difference
 
-_RIGHTS = "docs/security.md"
 _UNCHECKED = "docs/runbooks/PayrouterTopicsUnchecked.md"
 
 
@@ -16,16 +26,17 @@ class BrokerFound:
     """What the broker reported.
 
     `groups` has by consumer why its group cannot be described, None if it can; it is empty if the
-    broker does not support that. `may_write` has
-    by topic of the edge whether we may write to it, None if the broker does not report it;
-    a missing topic is not in it.
+    broker does not support that. `granted` has our authorized operations by topic and group, as
+    far as the broker reports them.
     """
 
     cluster_id: str
     brokers: int
     topics: TopicsReport
     groups: Mapping[str, str | None] = field(default_factory=dict)
-    may_write: Mapping[str, bool | None] = field(default_factory=dict)
+    granted: Mapping[Resource, int] = field(default_factory=dict)
+    ahead_seconds: float | None = None
+    """How far the active controller's clock is ahead of this machine's; None if it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +48,28 @@ class BrokerNeeds:
     min_insync_replicas: int
     groups: Mapping[str, str]
     """Group id by consumer."""
-    written: Collection[str]
-    """Topics that the edge writes; none if the configuration is not an edge's."""
+    rights: Mapping[str, Sequence[Right]] = field(default_factory=dict)
+    """Rights by process, all of them of the user in this configuration."""
+    connection: str = ""
+    """How we are connected: protocol and user."""
 
 
 def judge_broker(found: BrokerFound, needs: BrokerNeeds) -> Iterator[CheckResult]:
     """Yield the results about a broker that answered."""
     yield _number(found.brokers, needs)
+    if needs.connection:
+        yield _about("connection").ok(needs.connection)
+    yield _clock(found.ahead_seconds)
     yield _cluster(found.cluster_id, needs.cluster_id)
     yield from _topics(found.topics)
-    yield from _rights(found.may_write)
+    absent = {each.name for each in found.topics.topics if each.result is TopicResult.MISSING}
+    for process, rights in needs.rights.items():
+        known = [each for each in rights if each.resource.name not in absent]
+        yield from _rights(process, known, found.granted)
     for consumer, group_id in needs.groups.items():
-        yield _group(consumer, group_id, found.groups)
+        # One that is hidden from us is named with the right that is missing.
+        if found.granted.get(Resource(ResourceKind.GROUP, group_id)) != NOTHING_GRANTED:
+            yield _group(consumer, group_id, found.groups)
 
 
 def broker_away(problem: str) -> CheckResult:
@@ -69,6 +90,15 @@ def _number(brokers: int, needs: BrokerNeeds) -> CheckResult:
             "start the other brokers: no topic can be created, and the loss of one more stops us",
         )
     return thing.ok(f"reachable, {number}")
+
+
+def _clock(ahead: float | None) -> CheckResult:
+    thing = _about("controller")
+    if ahead is not None:
+        return judge_clock(thing, ahead)
+    return thing.ok(
+        "its clock is not known: Kafka 3.3 reports it to users with DESCRIBE on the cluster"
+    )
 
 
 def _cluster(cluster_id: str, configured: str | None) -> CheckResult:
@@ -103,21 +133,30 @@ def _remedy(difference: Difference) -> str:
     return f"{difference.action}, which moves keys to other partitions"
 
 
-def _rights(may_write: Mapping[str, bool | None]) -> Iterator[CheckResult]:
-    thing = _about("WRITE right")
-    for topic in sorted(name for name, granted in may_write.items() if granted is False):
-        yield thing.fail(
-            f"the edge has no right to write to the topic {topic}",
-            f"grant WRITE on it to the edge's user ({_RIGHTS})",
-        )
-    unknown = sorted(name for name, granted in may_write.items() if granted is None)
+def _rights(
+    process: str, rights: Sequence[Right], granted: Mapping[Resource, int]
+) -> Iterator[CheckResult]:
+    thing = _about(f"rights of {process}")
+    missing = alike(lacking(rights, granted))
+    for own in missing:
+        needed = any(each.required for each in own)
+        judged = thing.fail if needed else thing.warn
+        without = "" if needed else f", which it needs for: {own[0].why}"
+        yield judged(lacks(own) + without, f"grant: {grant(own)}")
+    resources = dict.fromkeys(each.resource for each in rights)
+    asked = [each for each in resources if each.kind is not _NEVER_REPORTED]
+    unknown = sorted(str(each) for each in asked if each not in granted)
     if unknown:
         yield thing.warn(
-            f"the broker does not report it for {', '.join(unknown)}",
-            "look at the edge's /readyz once it runs",
+            f"the broker does not report them for {', '.join(unknown)}",
+            "create what is missing; else look at /readyz of the process once it runs",
         )
-    elif may_write and all(may_write.values()):
-        yield thing.ok(f"the edge may write to its {len(may_write)} topics")
+    elif not missing:
+        yield thing.ok(f"has them on {len(asked)} topics and groups")
+
+
+_NEVER_REPORTED = ResourceKind.TRANSACTIONAL_ID
+"""Brokers report no operations of it; the one right on it is optional."""
 
 
 def _group(consumer: str, group_id: str, problems: Mapping[str, str | None]) -> CheckResult:

@@ -1,11 +1,12 @@
 """Reads the configuration that is checked; each problem is a result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers import discovery
 from consumers.configuration import consumer_settings
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult, has_failed
+from consumers.rights.needed import EDGE
 from consumers.runtime.configured import Consumer
 from router.broker.connection import KafkaConnection
 from router.commands.actions.configured import load_settings
@@ -36,8 +37,11 @@ def unreadable(error: ConfigurationError, thing: CheckedThing = CONFIGURATION) -
     return [thing.fail(line, _REMEDY) for line in error.problems]
 
 
-def read_configuration(invocation: Invocation) -> Configured:
-    """Read and check everything; raises ConfigurationError if no process could start with it."""
+def read_configuration(invocation: Invocation, processes: Collection[str] = ()) -> Configured:
+    """Read and check everything; raises ConfigurationError if no process could start with it.
+
+    With `processes`, an edge or a consumer that is not among them is left out.
+    """
     settings = load_settings(invocation)
     results: list[CheckResult] = []
     kafka = None
@@ -46,28 +50,34 @@ def read_configuration(invocation: Invocation) -> Configured:
     except ConfigurationError as error:
         results += unreadable(error)
     gates: Mapping[str, Gate] = {}
-    if settings.endpoints:
+    if settings.endpoints and (not processes or EDGE in processes):
         try:
             gates = checked_gates(settings)
         except ConfigurationError as error:
             results += unreadable(error)
     # With another problem of [kafka], each of them would have the same one.
-    consumers = _consumers(invocation, settings, results) if kafka else []
+    consumers = _consumers(invocation, settings, processes, results) if kafka else []
     if not has_failed(results):
         results.insert(0, CONFIGURATION.ok("valid"))
     return Configured(settings, kafka, gates, consumers, results)
 
 
 def _consumers(
-    invocation: Invocation, settings: Settings, results: list[CheckResult]
+    invocation: Invocation,
+    settings: Settings,
+    processes: Collection[str],
+    results: list[CheckResult],
 ) -> Sequence[Consumer]:
     """Return the consumers that are run, and add the problems of those that would not start."""
+    known = discovery.discover()
+    if processes and not known.keys() & set(processes):
+        return []
     if not _has_database(settings):
         results.append(_no_database())
         return []
-    run = settings.exporter.consumers
+    run = processes or settings.exporter.consumers
     found = []
-    for name, service in discovery.discover().items():
+    for name, service in known.items():
         if run and name not in run:
             continue
         try:

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from consumers.doctor.certificates import judge_validity
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
 from router.configuration.settings import Settings
 from router.edge.gate import Gate
 from router.edge.http.descriptors import RESERVED, fitted
-
-RENEWED_BEFORE = timedelta(days=14)
-"""Common issuers renew a certificate of 90 days 30 days before it ends: at 14, that has failed."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,8 @@ def _certificate(expires: datetime | None, now: datetime) -> CheckResult:
     thing = CheckedThing(CheckedArea.ENDPOINTS, "certificate")
     if expires is None:
         return thing.ok("the edge has none: a proxy before it has to end TLS")
-    day = f"{expires:%Y-%m-%d %H:%M} UTC"
     remedy = "renew edge.tls_certificate; a running edge loads the new pair by itself"
-    if expires <= now:
-        return thing.fail(f"expired on {day}", remedy)
-    if expires - now < RENEWED_BEFORE:
-        return thing.warn(f"expires on {day}, in {_days(expires - now)}", remedy)
-    return thing.ok(f"valid until {day}")
-
-
-def _days(left: timedelta) -> str:
-    return f"{left.days} day{'s' if left.days != 1 else ''}"
+    return judge_validity(thing, expires, now, remedy)
 
 
 def _descriptors(settings: Settings, descriptors: int) -> CheckResult:

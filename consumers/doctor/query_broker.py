@@ -1,5 +1,6 @@
 """Reads what is checked from the broker: joins no group, creates no topic, writes no record."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -12,10 +13,11 @@ from router.broker.adapter.bootstrap import cause_of
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
 from router.broker.groups import describe_group
+from router.broker.quorum import controller_clock
+from router.broker.rights import Resource
 from router.broker.topics.apply import ApplyMode, apply_topics
 from router.broker.topics.contract import TopicNeed
-from router.broker.topics.ids import MISSING, describe
-from router.broker.topics.listing import administering
+from router.broker.topics.listing import administering, granted_on
 
 ANSWER_SECONDS = 10.0
 """For one answer; a broker that takes longer is reported as unreachable."""
@@ -28,18 +30,28 @@ async def query_broker(
     make = partial(make_admin, kafka, request_timeout_ms=int(ANSWER_SECONDS * 1000))
     async with administering(make, kafka.bootstrap) as admin:
         cluster = await tried(admin.describe_cluster)
-        may_write = await _may_write(admin, needs)
+        granted = await _granted(admin, needs)
         groups = await _groups(admin, needs.groups)
+        ahead = await _ahead_seconds(admin)
     report = await apply_topics(make, kafka.bootstrap, topics, ApplyMode.CHECK)
     return BrokerFound(
-        str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, may_write
+        str(cluster["cluster_id"]), len(cluster["brokers"]), report, groups, granted, ahead
     )
 
 
-async def _may_write(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[str, bool | None]:
-    """Return what the broker reports of the topics that are there."""
-    seen = await describe(admin, needs.written, ANSWER_SECONDS)
-    return {name: topic.may_write for name, topic in seen.items() if topic.error != MISSING}
+async def _ahead_seconds(admin: AIOKafkaAdminClient) -> float | None:
+    """Return how far the controller's clock is ahead of this one, less the time of its answer."""
+    before = time.time()
+    try:
+        there = await controller_clock(admin, ANSWER_SECONDS)
+    except (KafkaError, NotImplementedError, TimeoutError):
+        return None
+    return max(0.0, there - time.time()) or min(0.0, there - before)
+
+
+async def _granted(admin: AIOKafkaAdminClient, needs: BrokerNeeds) -> Mapping[Resource, int]:
+    resources = {right.resource for rights in needs.rights.values() for right in rights}
+    return await granted_on(admin, resources, ANSWER_SECONDS)
 
 
 async def _groups(

@@ -61,7 +61,7 @@ def judge_store(found: StoreFound, needs: StoreNeeds) -> Iterator[CheckResult]:
     yield _version(thing, found)
     yield _pooler(needs, found)
     yield _writable(thing, found)
-    yield _clock(thing, found.ahead_seconds)
+    yield judge_clock(thing, found.ahead_seconds)
     if found.usable is False:
         yield _no_usage(thing, found, needs)
         return
@@ -112,7 +112,8 @@ def _writable(thing: CheckedThing, found: StoreFound) -> CheckResult:
     return thing.ok("writable")
 
 
-def _clock(thing: CheckedThing, ahead: float) -> CheckResult:
+def judge_clock(thing: CheckedThing, ahead: float) -> CheckResult:
+    """Return the result about a clock that is so many seconds ahead of this machine's."""
     off = abs(ahead)
     found = f"its clock is {off:.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     remedy = "synchronize both machines by NTP"

@@ -38,6 +38,7 @@ SERVICE = Service(
     options=Policy,
     configured=configured,
     says_outcomes=True,
+    commanded=(ORDER,),
     trail=steps_of,
     cases=(
         CaseRows(ORDERS, ORDER_KINDS, provider=None, provider_reference=None),

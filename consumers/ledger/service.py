@@ -28,6 +28,7 @@ SERVICE = Service(
     options=LedgerOptions,
     configured=_configured,
     says_outcomes=True,
+    commanded=("payment", "payout"),
     trail=trail,
     cases=(
         CaseRows(POSITION, POSITION_KINDS),

@@ -13,7 +13,6 @@ from consumers.notifications.rules import LOG
 from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.sending.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.sending.leases import delete_old_addresses, skip_overdue
-from consumers.notifications.sending.recall import recall_sent
 from consumers.notifications.sending.rendering import open_texts
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
@@ -33,6 +32,7 @@ def configured(setup: Setup) -> ConsumerActions:
     """Return what the notifications do with the configured rules, channels and texts."""
     # Only a process that applies records needs it.
     from consumers.notifications.plain.handling import PlainNotificationHandler  # noqa: PLC0415
+    from consumers.notifications.sending.recall import recall_sent  # noqa: PLC0415
 
     options: NotificationOptions = setup.options
     texts = open_texts(options.templates, options.language)
@@ -90,6 +90,7 @@ SERVICE = Service(
     options=NotificationOptions,
     configured=configured,
     says_outcomes=True,
+    recalls=True,
     trail=trail,
     cases=CASES,
 )

@@ -155,7 +155,9 @@ class Service:
     name. `options` is the model of what `[consumers.NAME]` may contain in addition
     to the runtime's own settings. `configured` returns what the consumer does with
     them; a consumer that needs no configuration has a `handle` instead.
-    `says_outcomes` if it publishes on `NAME.outcome`; `trail` is its part of
+    `says_outcomes` if it publishes on `NAME.outcome`, and `recalls` if it reads them again before
+    it acts, as its actions declare; `commanded` are the topics on which it
+    publishes what its operators' commands record or decide; `trail` is its part of
     `payrouter trace`. `cases` are the places of its cases; every consumer also has the
     runtime's own kinds. `in_time_order` if it depends on the order of records of different
     topics: a consumer that is behind then applies the oldest first.
@@ -171,6 +173,8 @@ class Service:
     measures: Sequence[Measure] = ()
     options: type[BaseModel] = NoConsumerOptions
     says_outcomes: bool = False
+    recalls: bool = False
+    commanded: Sequence[str] = ()
     trail: Trail | None = None
     cases: Sequence[CaseSource] = ()
     in_time_order: bool = False
@@ -189,6 +193,10 @@ class Service:
     def actions(self, setup: Setup) -> ConsumerActions:
         """Return the consumer's actions with this configuration."""
         if self.configured is not None:
-            return self.configured(setup)
+            actions = self.configured(setup)
+            if (actions.recall is not None) is not self.recalls:
+                message = f"consumer {self.name}: its actions and `recalls` differ"
+                raise TypeError(message)
+            return actions
         assert self.handle is not None  # noqa: S101 - `__post_init__` has checked it
         return ConsumerActions(self.handle)

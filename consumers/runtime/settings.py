@@ -141,6 +141,10 @@ class Tuning(BaseModel):
         examples=[90],
     )
 
+    def group_of(self, consumer: str) -> str:
+        """Return the consumer group of a consumer with these settings."""
+        return self.group_id or f"payrouter.{consumer}"
+
     @property
     def turn_seconds(self) -> float:
         """Longest duration of a turn of the loop, which is reached when the database freezes.
@@ -266,4 +270,4 @@ class ConsumerSettings:
     @property
     def group_id(self) -> str:
         """The consumer group."""
-        return self.tuning.group_id or f"payrouter.{self.name}"
+        return self.tuning.group_of(self.name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from router.broker.credentials import KafkaCredentials
+from router.broker.rights import principal_of
 from router.broker.settings import KafkaSettings
 
 
@@ -34,3 +35,8 @@ class KafkaConnection:
     def servers(self) -> Sequence[str]:
         """The brokers, each as host:port."""
         return [server.strip() for server in self.settings.bootstrap_servers.split(",")]
+
+    @property
+    def principal(self) -> str:
+        """Our user, as access control lists name it."""
+        return principal_of(self.settings.sasl_username)

@@ -11,10 +11,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from router.broker.adapter.private import await_partitions
 from router.broker.client import make_consumer
 from router.broker.connection import KafkaConnection
+from router.broker.topics.ids import require_shown
 
 Offsets = Mapping[TopicPartition, int]
 
 _FETCH_MILLISECONDS = 500
+_ASK_SECONDS = 10.0
 _QUIET_FETCHES = 60
 """Fetches in a row without a record after which the broker counts as silent."""
 
@@ -77,7 +79,7 @@ async def opened_topic(
     topic: str,
     **options: Any,  # noqa: ANN401 - aiokafka's
 ) -> AsyncIterator[TopicReader]:
-    """Open a topic for reading. Raises TopicMissing.
+    """Open a topic for reading. Raises TopicMissing, or KafkaError if we may not see it.
 
     If retention deletes records that are not read yet, reading continues at the new beginning.
     """
@@ -86,6 +88,7 @@ async def opened_topic(
         await consumer.start()
         # Requested by its name, a missing topic would be waited for.
         if topic not in await consumer.topics():
+            await require_shown(consumer, topic, _ASK_SECONDS)
             message = f"the broker has no topic {topic}: run `payrouter topics apply`"
             raise TopicMissing(message)
         await await_partitions(consumer, topic)

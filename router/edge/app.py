@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
+from router.broker.rights import KafkaOperation, edge_rights
 from router.broker.topics.creation import forbid_topic_creation
 from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.configuration.addresses import networks
@@ -292,7 +293,8 @@ def _http_bounds(edge: EdgeSettings) -> HttpBounds:
 def _refused_keeper(
     settings: Settings, kafka: KafkaConnection, metrics: EdgeMetrics
 ) -> RefusedKeeper:
-    edge, topic = settings.edge, settings.topics.topics().refused
+    edge, topics = settings.edge, settings.topics.topics()
+    topic = topics.refused
     return RefusedKeeper(
         sample_producer_factory(kafka, topic, settings.kafka.max_request_bytes),
         topic,
@@ -300,6 +302,9 @@ def _refused_keeper(
         edge.refused_body_bytes,
         metrics.refused_sample,
         get_log("refused"),
+        rights=[
+            each for each in edge_rights(kafka.principal, topics) if each.resource.name == topic
+        ],
     )
 
 
@@ -308,9 +313,14 @@ def _publisher(
 ) -> KafkaPublisher:
     topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
     names = [*topics.events, topics.quarantine]
+    probe = probe_of(
+        names,
+        lambda topic: watch.number(topic, "min.insync.replicas"),
+        [each for each in watch.rights if each.operation is KafkaOperation.WRITE],
+    )
     return KafkaPublisher(
         make,
-        probe_of(names, lambda topic: watch.number(topic, "min.insync.replicas")),
+        probe,
         RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
         metrics,
         get_log("publish"),
@@ -328,6 +338,7 @@ def _topic_watch(
         log=get_log("topics"),
         interval_seconds=settings.topics.check_seconds,
         require_check=settings.topics.require_check,
+        rights=edge_rights(kafka.principal, settings.topics.topics()),
     )
 
 

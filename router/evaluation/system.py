@@ -17,12 +17,8 @@ from sqlalchemy import make_url
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
-from router.broker.topics.listing import (
-    TopicsUnavailable,
-    administering,
-    describe_topics,
-    touch,
-)
+from router.broker.topics.changing import touch
+from router.broker.topics.listing import TopicsUnavailable, administering, describe_topics
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
 from router.configuration.topic_needs import topic_needs

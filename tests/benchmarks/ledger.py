@@ -24,6 +24,7 @@ from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
+from router.terminal.processes import keep_loaded
 from tests.benchmarks import replayed
 from tests.benchmarks.copied import copy, empty, make_tables, rows_since, transaction_number
 from tests.benchmarks.replayed import Recording
@@ -151,6 +152,8 @@ async def measure(
 ) -> list[dict[str, object]]:
     """Return the figures of each way."""
     async with _opened(database) as bench:
+        # As the process of a consumer does.
+        keep_loaded()
         for number in range(plan.rounds + 1):
             say(f"ledger, round {number} of {plan.rounds}")
             await bench.round(plan, warm=number > 0)

@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 
-from router.broker.topics.listing import touch
+from router.broker.topics.changing import touch
 from router.evaluation.embedded import EvaluationBroker
 from tests.parts.environment import Wishes
 from tests.parts.kafka.apache_kafka import ApacheKafka

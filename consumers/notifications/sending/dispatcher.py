@@ -33,7 +33,6 @@ from consumers.notifications.sending.leases import (
     lease,
     mark,
 )
-from consumers.notifications.sending.recall import SENT_WORD
 from consumers.notifications.sending.rendering import Rendered, Texts, TextsError
 from consumers.notifications.tables import FAILED, SCHEMA
 from consumers.runtime.apply.failures import Action, Phase, decide
@@ -46,6 +45,9 @@ MARGIN_SECONDS = 15.0
 """Time a lease lasts beyond the send time-out, to store the result."""
 
 SETTLE_PAUSE_SECONDS = 0.5
+
+SENT_WORD = "notification.sent"
+"""Type of the outcome of a message that was sent."""
 
 MessageSender = Callable[[Leased, Rendered, str], SendResult]
 """Sends one rendered message with its idempotency key; it may block."""

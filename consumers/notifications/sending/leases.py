@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -26,7 +26,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.facts import Facts
-from consumers.notifications.sending.recall import settle_sent
 from consumers.notifications.tables import (
     CHANGE,
     CHANNEL,
@@ -37,6 +36,7 @@ from consumers.notifications.tables import (
     MESSAGE,
     PENDING,
     SENT,
+    SENT_BEFORE,
     SKIPPED,
 )
 
@@ -68,6 +68,14 @@ class Leased:
     def tries(self) -> int:
         """The number of attempts since the message was created or resent, including this one."""
         return self.attempts - self.forgiven
+
+
+class SentAttempt(NamedTuple):
+    """The attempt at which a message was sent, and when."""
+
+    message_id: UUID
+    attempts: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,18 @@ def as_sent() -> Mapping[str, Any]:
     return {"state": SENT, "sent_at": func.now(), "last_error": None}
 
 
+def as_sent_at(sending: SentAttempt) -> Mapping[str, Any]:
+    """Return the column values of a message that was sent without this database's knowledge."""
+    return {
+        **as_sent(),
+        "attempts": sending.attempts,
+        "sent_at": sending.at,
+        "wait_until": None,
+        "lease_until": None,
+        "leased_by": None,
+    }
+
+
 def as_failed(why: str) -> Mapping[str, Any]:
     """Return the column values of a message that is not retried automatically."""
     return {"state": FAILED, "failed_at": func.now(), "last_error": why}
@@ -191,6 +211,26 @@ def as_due_in(seconds: float, why: str) -> Mapping[str, Any]:
     """Return the column values of a message that is retried after `seconds`."""
     due = func.now() + timedelta(seconds=seconds)
     return {"state": PENDING, "due_at": due, "last_error": why}
+
+
+async def settle_sent(transaction: AsyncConnection) -> None:
+    """Mark the messages that were sent before and exist by now.
+
+    Another process that does so is waited for, so that none of them is leased before.
+    """
+    exists = (
+        select(SENT_BEFORE.c.message_id)
+        .join(MESSAGE, MESSAGE.c.id == SENT_BEFORE.c.message_id)
+        .order_by(SENT_BEFORE.c.message_id)
+        .with_for_update(of=SENT_BEFORE)
+    )
+    rows = await transaction.execute(
+        delete(SENT_BEFORE).where(SENT_BEFORE.c.message_id.in_(exists)).returning(*SENT_BEFORE.c)
+    )
+    for row in sorted(rows):
+        sending = SentAttempt(*row)
+        known = MESSAGE.c.id == sending.message_id
+        await transaction.execute(update(MESSAGE).where(known).values(as_sent_at(sending)))
 
 
 async def skip_overdue(transaction: AsyncConnection) -> int:

@@ -1,30 +1,20 @@
 """What was sent before the database was restored is not sent again: the outcomes report it.
 
 An outcome names its message and the attempt that succeeded. The number of attempts is never reset,
-so an outcome of a later attempt than the database knows was lost with the database.
+so an outcome of a later attempt than the database has was lost with the database.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.notifications.tables import LEASED, MESSAGE, SENT, SENT_BEFORE
+from consumers.notifications.sending.dispatcher import SENT_WORD
+from consumers.notifications.sending.leases import SentAttempt, as_sent_at
+from consumers.notifications.tables import LEASED, MESSAGE, SENT_BEFORE
 from router.contract.outcome import OutcomeEvent
-
-SENT_WORD = "notification.sent"
-
-
-class Sending(NamedTuple):
-    """The attempt at which a message was sent, and when."""
-
-    message_id: UUID
-    attempts: int
-    at: datetime
 
 
 async def recall_sent(transaction: AsyncConnection, outcomes: Sequence[OutcomeEvent]) -> int:
@@ -43,18 +33,18 @@ async def recall_sent(transaction: AsyncConnection, outcomes: Sequence[OutcomeEv
     return lacked
 
 
-def _latest(outcomes: Iterable[OutcomeEvent]) -> Mapping[UUID, Sending]:
+def _latest(outcomes: Iterable[OutcomeEvent]) -> Mapping[UUID, SentAttempt]:
     """Return the last attempt of each message that was sent, in the order of their ids."""
     sent = sorted(each for each in map(_sending, outcomes) if each is not None)
     return {each.message_id: each for each in sent}
 
 
-def _sending(outcome: OutcomeEvent) -> Sending | None:
+def _sending(outcome: OutcomeEvent) -> SentAttempt | None:
     message, attempts = outcome.data.get("message"), outcome.data.get("attempts")
     if outcome.type != SENT_WORD or not isinstance(attempts, int):
         return None
     try:
-        return Sending(UUID(str(message)), attempts, outcome.at)
+        return SentAttempt(UUID(str(message)), attempts, outcome.at)
     except ValueError:
         return None
 
@@ -68,19 +58,19 @@ async def _attempts_of(
     return {row.id: row.attempts for row in rows}
 
 
-async def _mark(transaction: AsyncConnection, sending: Sending) -> int:
-    """Mark a message as sent if the database does not know of the attempt or of its result."""
+async def _mark(transaction: AsyncConnection, sending: SentAttempt) -> int:
+    """Mark a message as sent if the database lacks the attempt or its result."""
     same = and_(MESSAGE.c.attempts == sending.attempts, MESSAGE.c.state == LEASED)
     changed = await transaction.execute(
         update(MESSAGE)
         .where(MESSAGE.c.id == sending.message_id)
         .where(or_(MESSAGE.c.attempts < sending.attempts, same))
-        .values(_as_sent(sending))
+        .values(as_sent_at(sending))
     )
     return changed.rowcount
 
 
-async def _note(transaction: AsyncConnection, sending: Sending) -> int:
+async def _note(transaction: AsyncConnection, sending: SentAttempt) -> int:
     values = {
         "message_id": sending.message_id,
         "attempts": sending.attempts,
@@ -88,35 +78,3 @@ async def _note(transaction: AsyncConnection, sending: Sending) -> int:
     }
     changed = await transaction.execute(insert(SENT_BEFORE).values(values).on_conflict_do_nothing())
     return changed.rowcount
-
-
-async def settle_sent(transaction: AsyncConnection) -> None:
-    """Mark the messages that were sent before and exist by now.
-
-    Another process that does so is waited for, so that none of them is leased meanwhile.
-    """
-    exists = (
-        select(SENT_BEFORE.c.message_id)
-        .join(MESSAGE, MESSAGE.c.id == SENT_BEFORE.c.message_id)
-        .order_by(SENT_BEFORE.c.message_id)
-        .with_for_update(of=SENT_BEFORE)
-    )
-    rows = await transaction.execute(
-        delete(SENT_BEFORE).where(SENT_BEFORE.c.message_id.in_(exists)).returning(*SENT_BEFORE.c)
-    )
-    for row in sorted(rows):
-        sending = Sending(*row)
-        known = MESSAGE.c.id == sending.message_id
-        await transaction.execute(update(MESSAGE).where(known).values(_as_sent(sending)))
-
-
-def _as_sent(sending: Sending) -> dict[str, object]:
-    return {
-        "state": SENT,
-        "attempts": sending.attempts,
-        "sent_at": sending.at,
-        "wait_until": None,
-        "lease_until": None,
-        "leased_by": None,
-        "last_error": None,
-    }

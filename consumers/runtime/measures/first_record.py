@@ -13,11 +13,13 @@ from aiokafka.errors import KafkaError
 
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.records import NO_TIMESTAMP, Partition
+from router.broker.adapter.bootstrap import cause_of, is_denial
 from router.broker.adapter.private import KafkaClient
 from router.broker.adapter.requests import READ_UNCOMMITTED
 from router.broker.log.bounds import LogBounds
 from router.broker.log.raw_fetch import ONE_BATCH, fetch_raw
 from router.broker.log.reread import RereadRecords, reread_records
+from router.broker.rights import UNKNOWN_USER, KafkaOperation, on_topic
 
 NOTHING = math.inf
 """Time of the first record if there is none, for example if there are only markers."""
@@ -45,6 +47,7 @@ class FirstRecords:
     """
 
     answer_seconds: float
+    user: str = UNKNOWN_USER
     problems: list[str] = field(default_factory=list)
     """Errors of this round."""
     _seen: dict[LogPosition, _Seen] = field(default_factory=dict)
@@ -131,7 +134,9 @@ class FirstRecords:
         return None if len(raw.data) < _BEGAN.stop or began == NO_TIMESTAMP else began / 1000
 
     def _failed(self, partition: Partition, offset: int, error: Exception) -> None:
-        self.problems.append(f"the record at {partition} offset {offset}: {describe(error)}")
+        reading = on_topic(self.user, KafkaOperation.READ, partition.topic, "reads its age")
+        why = cause_of(error, [reading]) if is_denial(error) else describe(error)
+        self.problems.append(f"the record at {partition} offset {offset}: {why}")
 
 
 def _time_of(found: RereadRecords) -> float | None:

@@ -8,10 +8,14 @@ those of other producers.
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from consumers.runtime.records import Partition
 from router.broker.log.bounds import LogBounds
-from router.broker.log.transactions import OpenTransaction
+
+if TYPE_CHECKING:
+    # A type only: the exporter never looks for a transaction.
+    from router.broker.log.transactions import OpenTransaction
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Withheld:
     offset: int
     records: int
     since: float
-    transaction: OpenTransaction | None = None
+    transaction: "OpenTransaction | None" = None
     """The transaction, if the broker reports it."""
 
 
@@ -62,7 +66,7 @@ class Withholding:
                 known = Withheld(partition, seen.stable, records, self._clock())
             self._found[partition] = replace(known, records=records)
 
-    def set_transaction(self, found: Withheld, transaction: OpenTransaction | None) -> None:
+    def set_transaction(self, found: Withheld, transaction: "OpenTransaction | None") -> None:
         """Set the transaction, if the partition is still withheld at the same offset."""
         known = self._found.get(found.partition)
         if known is not None and known.offset == found.offset:

@@ -24,7 +24,7 @@ from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.recall import recall_outcomes
-from consumers.runtime.member.report import Report
+from consumers.runtime.member.report import Report, explained
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
@@ -183,8 +183,9 @@ async def _consume_until_stopped(process: ConsumerProcess) -> None:
                 raise
             lasted = time.monotonic() - started > LASTING_SECONDS
             attempt = 1 if lasted else attempt + 1
-            process.waiting_for = f"cannot consume from the broker: {describe(error)}"
-            process.log.warning("broker_failed", error=describe(error), attempt=attempt)
+            problem = explained(error, process.topics.rights)
+            process.waiting_for = f"cannot consume from the broker: {problem}"
+            process.log.warning("broker_failed", error=problem, attempt=attempt)
             await _pause(process, attempt)
         finally:
             process.loop = None
@@ -209,7 +210,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         other_cluster_too=tuning.other_cluster == "read",
         shorter=None if actions.plain is None else PlainBatches(stored, actions.plain, process.log),
     )
-    report = Report(service.name, process.metrics, process.log)
+    report = Report(service.name, process.metrics, process.log, rights=process.topics.rights)
     loop = Loop(applier, settings.tuning, report, settings.timing)
     topics = [settings.topics.name(family) for family in service.topics]
     listener = RebalanceListener(loop.on_assigned, loop.on_revoked)

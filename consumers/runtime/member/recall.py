@@ -48,7 +48,7 @@ async def recall_outcomes(
 
 
 async def _last_progress(transaction: AsyncConnection, tables: RuntimeTables) -> datetime | None:
-    """Return when a fence was last moved; the time of a reset says nothing about the store."""
+    """Return when a fence was last moved; the time of a reset does not count."""
     fence = tables.fence
     moved = select(func.max(fence.c.updated_at)).where(fence.c.next_offset > fence.c.first_offset)
     found: datetime | None = await transaction.scalar(moved)
@@ -60,5 +60,5 @@ def _outcomes_in(records: Iterable[Any]) -> Iterable[OutcomeEvent]:
         try:
             yield OutcomeEvent.model_validate_json(read_payload(record.value))
         except (ValidationError, UndecodableRecord):
-            # Not an outcome: whoever wrote it, it reports nothing that this consumer did.
+            # Not an outcome, so it reports nothing that this consumer did.
             continue

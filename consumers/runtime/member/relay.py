@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidTopicError, KafkaError
+from aiokafka.errors import InvalidTopicError, KafkaError, TopicAuthorizationFailedError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -173,7 +173,7 @@ class Relay:
             elif _is_permanent(error):
                 refused[number] = type(error).__name__
             else:
-                failures.setdefault(each.topic, error)
+                failures.setdefault(each.topic, _with_topic(error, each.topic))
         self._set_aside(failures)
         if any(_is_producer_failure(error) for error in failures.values()):
             await self.stop()
@@ -183,6 +183,14 @@ class Relay:
         for topic, error in failures.items():
             if not _is_producer_failure(error):
                 self._aside[topic] = time.monotonic() + ASIDE_SECONDS
+
+
+def _with_topic(error: BaseException, topic: str) -> BaseException:
+    """Return an error that names the topic, if it is about the topic and names none."""
+    if isinstance(error, TopicAuthorizationFailedError) and not error.args:
+        named: BaseException = TopicAuthorizationFailedError(topic)
+        return named
+    return error
 
 
 def _is_permanent(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from consumers.runtime.apply.brake import Brake, release_command
@@ -16,7 +16,12 @@ from consumers.runtime.measures.withheld import Withheld
 from consumers.runtime.member.client import RecordUnfetchable
 from consumers.runtime.member.halts import Halt, remedy
 from consumers.runtime.records import Partition
+from router.broker.adapter.bootstrap import cause_of, is_denial
+from router.broker.rights import KafkaOperation, Right
 from router.telemetry.logs import Log
+
+OUTBOX = "outbox"
+"""The background work that publishes."""
 
 
 class Report:
@@ -28,12 +33,17 @@ class Report:
         metrics: ConsumerMetrics,
         log: Log,
         clock: Callable[[], float] = time.time,
+        rights: Sequence[Right] = (),
     ) -> None:
-        """Write to `metrics` and `log`; `clock` returns Unix time in seconds."""
+        """Write to `metrics` and `log`; `clock` returns Unix time in seconds.
+
+        `rights` are those that the process needs on the broker.
+        """
         self._consumer = consumer
         self._metrics = metrics
         self._log = log
         self._clock = clock
+        self._rights = rights
         self.lag = Lag(consumer, metrics)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
@@ -87,7 +97,8 @@ class Report:
     def retrying(self, what: str, error: BaseException, attempt: int) -> None:
         """Report a retry and its reason."""
         self._metrics.retries.labels(self._consumer, what).inc()
-        self._log.warning("retrying", reason=what, error=describe(error), attempt=attempt)
+        problem = explained(error, self._rights)
+        self._log.warning("retrying", reason=what, error=problem, attempt=attempt)
 
     def halted(self, halt: Halt) -> None:
         """Report a partition that is halted until an operator acts."""
@@ -161,7 +172,8 @@ class Report:
     def upkeep_failed(self, what: str, error: BaseException) -> None:
         """Report that a round of background work failed."""
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
-        self._log.warning("upkeep_failed", work=what, error=describe(error))
+        problem = explained(error, self._rights, writing=what == OUTBOX)
+        self._log.warning("upkeep_failed", work=what, error=problem)
 
     def log_may_have_changed(self, partition: Partition) -> None:
         """Report that a log may have been replaced; its partition is placed again."""
@@ -183,4 +195,14 @@ class Report:
     def commit_failed(self, error: BaseException) -> None:
         """Report that an offset commit to Kafka failed."""
         self._metrics.commit_failures.labels(self._consumer).inc()
-        self._log.warning("offset_commit_failed", error=type(error).__name__)
+        denied = is_denial(error)
+        problem = explained(error, self._rights) if denied else type(error).__name__
+        self._log.warning("offset_commit_failed", error=problem)
+
+
+def explained(error: BaseException, rights: Sequence[Right], *, writing: bool = False) -> str:
+    """Describe an error; if a right is missing, name it and the command that grants it."""
+    if not is_denial(error):
+        return describe(error)
+    needed = [each for each in rights if (each.operation is KafkaOperation.WRITE) is writing]
+    return cause_of(error, needed)

@@ -22,4 +22,5 @@ def topic_watch(
         log=get_log("topics"),
         interval_seconds=check.every_seconds,
         require_check=check.required,
+        rights=check.rights,
     )

@@ -18,7 +18,7 @@ from consumers.runtime.measures.lag_round import LagRound
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.relay import Relay, relay_producer
-from consumers.runtime.member.report import Report
+from consumers.runtime.member.report import OUTBOX, Report
 from consumers.runtime.service import Work
 from consumers.runtime.settings import ConsumerSettings
 from router.broker.topics.ids import describe
@@ -60,7 +60,7 @@ class Upkeep:
             "identity": (self.identity, IDENTITY_SECONDS),
             "lag": (lag, timing.lag_seconds),
             "parked": (self.retry, PAUSE_SECONDS),
-            "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
+            OUTBOX: (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, timing.forget_seconds),
         }
         for work in self.work:

@@ -21,10 +21,19 @@ from consumers.runtime.measures.first_record import FirstRecords
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.progress.picture import Behind, LogView, behind, next_offset
 from consumers.runtime.records import Partition
+from router.broker.adapter.bootstrap import cause_of, is_denial
 from router.broker.client import make_admin, make_consumer
 from router.broker.connection import KafkaConnection
 from router.broker.groups import GroupDescription, describe_group
 from router.broker.log.bounds import LogBounds, log_bounds
+from router.broker.rights import (
+    KafkaOperation,
+    Resource,
+    ResourceKind,
+    Right,
+    denied,
+    on_topic,
+)
 from router.broker.topics.ids import DENIED, MISSING, describe
 
 METADATA_MILLISECONDS = 30_000
@@ -81,7 +90,7 @@ class LogReader:
 
     def __post_init__(self) -> None:
         """Start without any first record."""
-        self._first = FirstRecords(self.limits.answer_seconds)
+        self._first = FirstRecords(self.limits.answer_seconds, user=self.kafka.principal)
 
     async def read(self, fences_of: Callable[[str], FencesByConsumer]) -> LogView:
         """Read everything; `fences_of` returns the latest fences of a cluster.
@@ -150,8 +159,9 @@ class LogReader:
         topics = await describe(clients.consumer, missing, self.limits.answer_seconds)
         hidden = {name: seen.error for name, seen in topics.items() if seen.error != MISSING}
         for name, error in sorted(hidden.items()):
-            needs = ", needs the right DESCRIBE" if error == DENIED else ""
-            self.problems.append(f"the topic {name}: {error or 'not listed'}{needs}")
+            reading = on_topic(self.kafka.principal, KafkaOperation.READ, name, "reads its log")
+            why = denied([reading])[0] if error == DENIED else error or "not listed"
+            self.problems.append(f"the topic {name}: {why}")
         found = [
             Partition(name, partition["partition"])
             for name, partitions in listed.items()
@@ -217,11 +227,17 @@ class LogReader:
                 # The broker does not support the request, such as the evaluation broker.
                 return None
             except (KafkaError, OSError, TimeoutError) as error:
-                self.problems.append(f"the group's {what} of {name}: {described(error)}")
+                self.problems.append(f"the group's {what} of {name}: {self._cause(error, group)}")
                 return None
 
         answers = await asyncio.gather(*(answer_of(*each) for each in self.groups.items()))
         return dict(zip(self.groups, answers, strict=True))
+
+    def _cause(self, error: Exception, group: ConsumerGroup) -> str:
+        if not is_denial(error):
+            return described(error)
+        user, resource = self.kafka.principal, Resource(ResourceKind.GROUP, group.group_id)
+        return cause_of(error, [Right(user, KafkaOperation.DESCRIBE, resource, "shows members")])
 
 
 async def _members(admin: AIOKafkaAdminClient, group: ConsumerGroup) -> GroupDescription:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from consumers.runtime.records import Partition
 from router.broker.adapter.bootstrap import cause_of
 from router.broker.connection import KafkaConnection
+from router.broker.rights import KafkaOperation, on_topic
 from router.broker.topic_reader import TopicMissing, opened_topic
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused
@@ -87,7 +88,8 @@ async def scan_kept(kafka: KafkaConnection, scan: KeptScan[_Kept]) -> Scanned[_K
     except TopicMissing:
         pass
     except Exception as error:  # noqa: BLE001 - also a record no client can read; the rest is shown
-        scanned.problem = cause_of(error)
+        reading = on_topic(kafka.principal, KafkaOperation.READ, scan.topic, "trace")
+        scanned.problem = cause_of(error, [reading])
     return scanned
 
 

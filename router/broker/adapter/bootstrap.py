@@ -7,7 +7,7 @@ errors, but not when the start is cancelled by a time-out or a shutdown.
 
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +25,8 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
+
+from router.broker.rights import ResourceKind, Right, denied
 
 _CONNECT: Final = client.create_conn
 _BOOTSTRAP: Final = AIOKafkaClient.bootstrap
@@ -85,7 +87,7 @@ async def _bootstrap(starting: AIOKafkaClient) -> None:
 
 
 _PROTOCOL = "check kafka.security_protocol and the port in kafka.bootstrap_servers"
-_GRANT = "grant it to the user of kafka.sasl_username (docs/security.md)"
+_RIGHTS = "`payrouter rights` prints what each process needs (docs/kafka-rights.md)"
 
 
 class NoBrokerReached(KafkaConnectionError):  # type: ignore[misc] # noqa: N818 - no types there; as named there
@@ -100,17 +102,56 @@ class NoBrokerReached(KafkaConnectionError):  # type: ignore[misc] # noqa: N818 
         super().__init__(self.cause)
 
 
-def cause_of(error: BaseException) -> str:
-    """Return one line with the cause of an error and what to do; it never contains a secret."""
+_DENIED: Mapping[type[BaseException], ResourceKind] = {
+    TopicAuthorizationFailedError: ResourceKind.TOPIC,
+    GroupAuthorizationFailedError: ResourceKind.GROUP,
+    TransactionalIdAuthorizationFailed: ResourceKind.TRANSACTIONAL_ID,
+    # An idempotent producer needs WRITE on at least one topic, of any name.
+    ClusterAuthorizationFailedError: ResourceKind.TOPIC,
+}
+
+
+def is_denial(error: BaseException) -> bool:
+    """Return whether a broker answered that a right is missing."""
+    return type(error) in _DENIED
+
+
+def cause_of(error: BaseException, rights: Collection[Right] = ()) -> str:
+    """Return one line with the cause of an error and what to do; it never contains a secret.
+
+    `rights` are those that the failed request needed: if it is clear which one is missing, the
+    line names it and the command that grants it.
+    """
     if isinstance(error, NoBrokerReached):
         return error.cause
+    missing = _missing(error, rights) if is_denial(error) else ()
+    if missing:
+        return denied(missing)[0]
     return next((describe(error) for kind, describe in _CAUSES if isinstance(error, kind)), "")
 
 
-def unreachable(error: BaseException, where: str) -> str:
+def unreachable(error: BaseException, where: str, rights: Collection[Right] = ()) -> str:
     """Return why the broker cannot be reached at these addresses, as a message."""
+    if is_denial(error):
+        return cause_of(error, rights)
     place = "" if isinstance(error, NoBrokerReached) else f" at {where}"
     return f"cannot reach the broker{place}: {cause_of(error)}"
+
+
+def _missing(error: BaseException, rights: Collection[Right]) -> Sequence[Right]:
+    """Return the right that is missing, if the error or the request leaves no doubt."""
+    kind = _DENIED[type(error)]
+    found = [each for each in rights if each.resource.kind is kind]
+    named = [each for each in found if _names(error, each.resource.name)]
+    if named or isinstance(error, ClusterAuthorizationFailedError):
+        return (named or found)[:1]
+    return found[:1] if len({each.resource for each in found}) == 1 else ()
+
+
+def _names(error: BaseException, name: str) -> bool:
+    """Return whether aiokafka put this name into the error: alone, or in a set."""
+    given = error.args[0] if error.args else None
+    return name == given or (isinstance(given, set | frozenset) and name in given)
 
 
 def _untrusted(error: BaseException) -> str:
@@ -119,7 +160,7 @@ def _untrusted(error: BaseException) -> str:
 
 
 def _lacks(right: str) -> Callable[[BaseException], str]:
-    return lambda error: f"{type(error).__name__}: the broker's rules deny {right}: {_GRANT}"
+    return lambda error: f"{type(error).__name__}: our user lacks {right}: {_RIGHTS}"
 
 
 def _says(text: str) -> Callable[[BaseException], str]:
@@ -136,10 +177,10 @@ _CAUSES: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] 
         _says("the broker does not offer this mechanism: check kafka.sasl_mechanism"),
     ),
     (IllegalSaslStateError, _says(f"this port has no sign-in: {_PROTOCOL}")),
-    (TopicAuthorizationFailedError, _lacks("a right on this topic")),
-    (GroupAuthorizationFailedError, _lacks("READ on this consumer group")),
-    (ClusterAuthorizationFailedError, _lacks("a right on the cluster")),
-    (TransactionalIdAuthorizationFailed, _lacks("WRITE on this transactional id")),
+    (TopicAuthorizationFailedError, _lacks("a right on a topic")),
+    (GroupAuthorizationFailedError, _lacks("a right on the group")),
+    (ClusterAuthorizationFailedError, _lacks("WRITE on any topic")),
+    (TransactionalIdAuthorizationFailed, _lacks("a right on the transactional id")),
     (ssl.SSLCertVerificationError, _untrusted),
     (ssl.SSLError, _says(f"no TLS with this port, or another kind of it: {_PROTOCOL}")),
     (

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from router.broker.topics.changing import alter, create
 from router.broker.topics.contract import (
     PARTITIONS,
     Change,
@@ -18,7 +19,7 @@ from router.broker.topics.contract import (
     changes,
     compare,
 )
-from router.broker.topics.listing import MakeAdmin, administering, alter, create, describe_topics
+from router.broker.topics.listing import MakeAdmin, administering, describe_topics
 
 DESCRIBE_ATTEMPTS = 50
 DESCRIBE_SECONDS = 0.2

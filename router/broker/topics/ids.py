@@ -1,4 +1,4 @@
-"""Describes topics: their ids, their partitions, and whether we may write to them.
+"""Describes topics: their ids, their partitions, and what we may do with them.
 
 A topic that is deleted and recreated keeps its name and gets a new id.
 """
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aiokafka.errors import IncompatibleBrokerVersion, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, TopicAuthorizationFailedError, for_code
 
 from router.broker.adapter.private import KafkaClient, ask
 from router.broker.adapter.requests import NO_ID, PlainTopicsRequest, TopicsRequest
+from router.broker.rights import NOTHING_GRANTED
 
 MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
 """Error for a topic that does not exist, or of which the broker has not learned yet."""
@@ -19,9 +20,8 @@ MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
 DENIED = "TOPIC_AUTHORIZATION_FAILED"
 """Error for a topic that we have no right to see."""
 
-_NO_OPERATIONS = -(2**31)
-_WRITE = 1 << 4
-"""Bit of the operation WRITE in a broker's set of authorized operations."""
+NO_OPERATIONS = -(2**31)
+"""Authorized operations in the answer of a broker that does not report them."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class TopicSeen:
     error: str | None
     """Kafka's name of the error, such as `MISSING` or `DENIED`."""
     partitions: Mapping[int, PartitionSeen]
-    may_write: bool | None
-    """Whether we have the right to write; None if the broker does not report it."""
+    granted: int | None
+    """Our authorized operations, a bit each; None if the broker does not report them."""
 
 
 async def describe(
@@ -80,6 +80,16 @@ async def cluster_id(client: KafkaClient, seconds: float) -> str | None:
     return str(answer.cluster_id) if answer.cluster_id else None
 
 
+async def require_shown(client: KafkaClient, topic: str, seconds: float) -> None:
+    """Raise TopicAuthorizationFailedError if the broker hides a topic that a client misses.
+
+    A list of all topics omits those that we have no right to see.
+    """
+    seen = (await describe(client, [topic], seconds)).get(topic)
+    if seen is not None and seen.error == DENIED:
+        raise TopicAuthorizationFailedError(topic)
+
+
 def _seen(
     code: int,
     name: str,
@@ -94,9 +104,15 @@ def _seen(
         None if topic_id == NO_ID else topic_id,
         _error(code),
         {number: _partition(*rest) for _, number, *rest in partitions},
-        # With an error, a broker may return any operations.
-        None if code or operations == _NO_OPERATIONS else bool(operations & _WRITE),
+        _granted(_error(code), operations),
     )
+
+
+def _granted(error: str | None, operations: int) -> int | None:
+    if error == DENIED:
+        return NOTHING_GRANTED
+    # With an error, a broker may return any operations.
+    return None if error or operations == NO_OPERATIONS else operations
 
 
 def _plain(code: int, name: str, _internal: object, partitions: Collection[Any]) -> TopicSeen:

@@ -1,32 +1,30 @@
-"""Describes, creates and alters topics on the broker, according to their needs."""
+"""Describes topics on the broker, and what our user may do with topics and groups."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
-    InvalidPartitionsError,
     KafkaError,
     for_code,
 )
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol import api
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 
 from router.broker.adapter.bootstrap import unreachable
-from router.broker.adapter.private import KafkaClient, ask
-from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
-from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed
-from router.broker.topics.ids import MISSING, TopicSeen, describe
+from router.broker.adapter.private import ask
+from router.broker.rights import NOTHING_GRANTED, Resource, ResourceKind, Right, lacking
+from router.broker.topics.contract import PartitionFound, TopicFound, TopicNeed
+from router.broker.topics.ids import MISSING, NO_OPERATIONS, TopicSeen, describe
 
 REQUEST_SECONDS = 10.0
-CHANGE_SECONDS = 30.0
-"""Time-out for creating or altering topics."""
 
 NOT_SUPPORTED = "it does not support DescribeConfigs"
-_EXISTS = "TopicAlreadyExistsError"
 
 Admin: TypeAlias = AIOKafkaAdminClient
 MakeAdmin = Callable[[], AIOKafkaAdminClient]
@@ -101,62 +99,86 @@ async def _configs(
     return found
 
 
-async def create(admin: Admin, needs: Sequence[TopicNeed]) -> tuple[set[str], dict[str, str]]:
-    """Create topics; return the created ones, and by topic the reason of each refusal.
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.2
+"""Between attempts: a broker has no coordinator yet at the first request for a group."""
 
-    Raises KafkaError or TimeoutError.
+
+async def lacking_rights(
+    admin: AIOKafkaAdminClient, rights: Collection[Right], seconds: float
+) -> Collection[Right]:
+    """Return the rights that our user certainly lacks. Raises KafkaError or TimeoutError."""
+    resources = {each.resource for each in rights}
+    return lacking(rights, await granted_on(admin, resources, seconds))
+
+
+async def granted_on(
+    admin: AIOKafkaAdminClient, resources: Collection[Resource], seconds: float
+) -> Mapping[Resource, int]:
+    """Return the authorized operations on topics and groups, as far as the broker reports them.
+
+    Raises KafkaError or TimeoutError if no broker answers.
     """
-    topics = [
-        NewTopic(need.name, need.partitions, need.replication_factor, topic_configs=need.configs())
-        for need in needs
-    ]
-    async with asyncio.timeout(CHANGE_SECONDS):
-        answer = await admin.create_topics(topics)
-    made, refused = set(), {}
-    for name, code, *detail in answer.topic_errors:
-        error = for_code(code)
-        if not code:
-            made.add(name)
-        # Another client may have created it in the meantime, such as a second `topics apply`.
-        elif error.__name__ != _EXISTS:
-            refused[name] = _refusal(code, detail[0] if detail else "")
-    return made, refused
+    seen = await describe(admin, _names(resources, ResourceKind.TOPIC), seconds)
+    found = {
+        Resource(ResourceKind.TOPIC, name): topic.granted
+        for name, topic in seen.items()
+        if topic.granted is not None
+    }
+    for name in _names(resources, ResourceKind.GROUP):
+        granted = await _on_group(admin, name, seconds)
+        if granted is not None:
+            found[Resource(ResourceKind.GROUP, name)] = granted
+    return found
 
 
-async def alter(admin: Admin, planned: Sequence[Change]) -> dict[str, str]:
-    """Alter topics; return the reason of each refusal, by topic.
-
-    Raises KafkaError or TimeoutError.
-    """
-    configs = {each.topic: each.configs for each in planned if each.configs}
-    refused: dict[str, str] = {}
-    if configs:
-        answer = await ask(admin, AlterConfigsRequest(configs), seconds=CHANGE_SECONDS)
-        refused = {name: _refusal(*error) for name, error in refusals(answer).items()}
-    for each in planned:
-        if each.partitions is not None:
-            refused |= await _enlarge(admin, each.topic, each.partitions)
-    return refused
+def _names(resources: Iterable[Resource], kind: ResourceKind) -> Collection[str]:
+    return sorted(each.name for each in resources if each.kind is kind)
 
 
-async def _enlarge(admin: Admin, topic: str, partitions: int) -> dict[str, str]:
-    try:
-        async with asyncio.timeout(CHANGE_SECONDS):
-            await admin.create_partitions({topic: NewPartitions(partitions)})
-    except InvalidPartitionsError:
-        # Another `topics apply` may have added them in the meantime. The caller checks again.
-        return {}
-    except KafkaError as error:
-        return {topic: str(error)}
-    return {}
+async def _on_group(admin: AIOKafkaAdminClient, group_id: str, seconds: float) -> int | None:
+    """Ask the group's coordinator; None if it does not report it, or moves at this moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _asked(admin, group_id, seconds)
+        except GroupAuthorizationFailedError:
+            return NOTHING_GRANTED
+        except (NotImplementedError, TimeoutError):
+            return None
+        except KafkaError as error:
+            if not error.retriable:
+                return None
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return None
 
 
-async def touch(client: KafkaClient, names: Collection[str]) -> None:
-    """Make the evaluation broker create topics: it does so when their metadata is requested."""
-    request = MetadataRequest(list(names), allow_auto_topic_creation=True)
-    await ask(client, request, seconds=REQUEST_SECONDS)
+async def _asked(admin: AIOKafkaAdminClient, group_id: str, seconds: float) -> int | None:
+    node = await admin.find_coordinator(group_id)
+    answer = await ask(admin, DescribeGroup(group_id), node=node, seconds=seconds)
+    ((code, *_, operations),) = answer.groups
+    if code:
+        raise for_code(code)
+    return None if operations == NO_OPERATIONS else int(operations)
 
 
-def _refusal(code: int, message: Any) -> str:  # noqa: ANN401 - aiokafka is untyped
-    name = for_code(code).__name__
-    return f"{name}: {message}" if message else str(name)
+class DescribeGroupRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+    """Request, version 3; aiokafka's own decodes its answer as one of version 2."""
+
+    API_KEY = DescribeGroupsRequest_v3.API_KEY
+    API_VERSION = DescribeGroupsRequest_v3.API_VERSION
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+    SCHEMA = DescribeGroupsRequest_v3.SCHEMA
+
+
+class DescribeGroup(api.Request[DescribeGroupRequest]):  # type: ignore[misc] # aiokafka is untyped
+    """Asks a group's coordinator what our user may do with it; needs DESCRIBE on it."""
+
+    API_KEY = DescribeGroupsRequest_v3.API_KEY
+
+    def __init__(self, group_id: str) -> None:
+        """Ask about one group."""
+        self._group_id = group_id
+
+    def build(self, request_struct_class: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
+        """Build the request."""
+        return request_struct_class([self._group_id], True)  # noqa: FBT003 - its fields, in order

@@ -2,23 +2,29 @@
 
 A difference that endangers a genuine event makes the process not ready. If a broker does not show a
 topic's configuration, the topic counts as fine unless `require_check` is set; probe, metric and log
-report that it was not compared.
+report that it was not compared. The rights that the process needs are compared in the same way.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from router.background import in_background
 from router.broker.adapter.bootstrap import cause_of
+from router.broker.rights import Right, denied
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
-from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
+from router.broker.topics.listing import (
+    NOT_SUPPORTED,
+    MakeAdmin,
+    describe_topics,
+    lacking_rights,
+)
 from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
@@ -73,15 +79,24 @@ class TopicMetrics:
 
 @dataclass(frozen=True)
 class Findings:
-    """Result of a comparison, by topic: the first danger, and why a topic was not compared."""
+    """Result of a comparison.
+
+    By topic: the first danger, and why a topic was not compared. `lacking` are missing rights.
+    """
 
     endangered: Mapping[str, Difference] = field(default_factory=dict)
     unchecked: Mapping[str, str] = field(default_factory=dict)
+    lacking: Collection[Right] = ()
 
     @property
     def well(self) -> bool:
         """Whether every topic was compared, and no difference endangers an event."""
         return not self.endangered and not self.unchecked
+
+    @property
+    def prevented(self) -> Sequence[Right]:
+        """The missing rights without which the process cannot do its work."""
+        return [each for each in self.lacking if each.required]
 
 
 @dataclass
@@ -98,6 +113,7 @@ class TopicWatch:
     log: Log
     interval_seconds: float = 60.0
     require_check: bool = False
+    rights: Sequence[Right] = ()
     retry_seconds: float = RETRY_SECONDS
     clock: Callable[[], float] = time.monotonic
     findings: Findings | None = None
@@ -137,7 +153,7 @@ class TopicWatch:
             found = endangered.get(need.name)
             why = self.problem(need.name) or (str(found) if found else None)
             problems += [why] if why else []
-        return problems
+        return [*problems, *denied(self.findings.prevented if self.findings else ())]
 
     def health(self, other: Health) -> Health:
         """Combine the result with the health of another part; the detail has the first problem."""
@@ -149,11 +165,20 @@ class TopicWatch:
             return Health(good=False, detail=detail)
         if not other.good:
             return other
+        return Health(
+            good=True, detail="\n".join([other.detail + self._unchecked(), *self._unable()])
+        )
+
+    def _unchecked(self) -> str:
         unchecked = self.findings.unchecked if self.findings else {}
-        if unchecked:
-            names, why = ", ".join(unchecked), next(iter(unchecked.values()))
-            return Health(good=True, detail=f"{other.detail}; not compared: {names} ({why})")
-        return other
+        if not unchecked:
+            return ""
+        names, why = ", ".join(unchecked), next(iter(unchecked.values()))
+        return f"; not compared: {names} ({why})"
+
+    def _unable(self) -> Sequence[str]:
+        """Return the missing rights without which something less than the work fails."""
+        return denied(self.findings.lacking) if self.findings else ()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -186,7 +211,7 @@ class TopicWatch:
                 self.unanswered = 0
                 self._answered_at = self.clock()
                 self._judge(findings)
-            well = findings is not None and not findings.endangered
+            well = findings is not None and not (findings.endangered or findings.prevented)
             await asyncio.sleep(self.interval_seconds if well else self.retry_seconds)
 
     async def _confirmed(self) -> Findings | None:
@@ -208,6 +233,7 @@ class TopicWatch:
         try:
             await admin.start()
             found = await describe_topics(admin, self.needs, ANSWER_SECONDS)
+            lacking = await lacking_rights(admin, self.rights, ANSWER_SECONDS)
         except (KafkaError, TimeoutError, OSError) as error:
             self._silence = f": the broker did not answer ({cause_of(error)})"
             return None
@@ -217,9 +243,9 @@ class TopicWatch:
             return None
         finally:
             await admin.close()
-        return self._found(found)
+        return self._found(found, lacking)
 
-    def _found(self, found: Mapping[str, TopicFound]) -> Findings:
+    def _found(self, found: Mapping[str, TopicFound], lacking: Collection[Right]) -> Findings:
         self.found = found
         endangered: dict[str, Difference] = {}
         for difference in compare(self.needs, found):
@@ -227,7 +253,7 @@ class TopicWatch:
             if difference.endangers and not (known and known.loses):
                 endangered[difference.topic] = difference
         unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
-        return Findings(endangered, unchecked)
+        return Findings(endangered, unchecked, lacking)
 
     def _no_answer(self) -> None:
         """Count all topics as not compared if the broker has not answered for long."""
@@ -240,7 +266,7 @@ class TopicWatch:
             # Never compared: no event is acknowledged, even if no check is required.
             self.metrics.show({}, unchecked)
         else:
-            self._judge(Findings(self.findings.endangered, unchecked))
+            self._judge(replace(self.findings, unchecked=unchecked))
 
     def _judge(self, findings: Findings) -> None:
         before, self.findings = self.findings or Findings(), findings
@@ -259,3 +285,16 @@ class TopicWatch:
             )
         if findings.well and not before.well:
             self.log.info("topics_sound")
+        self._log_rights(findings, before)
+
+    def _log_rights(self, findings: Findings, before: Findings) -> None:
+        if findings.lacking == before.lacking:
+            return
+        if findings.lacking:
+            self.log.log(
+                logging.ERROR if findings.prevented else logging.WARNING,
+                "rights_missing",
+                detail="; ".join(denied(findings.lacking)),
+            )
+        else:
+            self.log.info("rights_granted")

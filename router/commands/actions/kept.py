@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from router.broker.adapter.bootstrap import unreachable
 from router.broker.connection import KafkaConnection
+from router.broker.rights import KafkaOperation, Right, operator_rights, principal_of
 from router.broker.topic_reader import TopicMissing
 from router.configuration.settings import Settings
 from router.terminal.exits import CommandError
@@ -32,19 +33,30 @@ def read_kept(
     """Read a topic with a progress bar, or end the command with one line."""
     quiet_aiokafka()
     with progress_bar("reading the topic") as progress:
-        return ask_broker(settings, read(KafkaConnection.of(settings.kafka), progress))
+        kafka = KafkaConnection.of(settings.kafka)
+        return ask_broker(settings, read(kafka, progress), KafkaOperation.READ)
 
 
-def ask_broker(settings: Settings, question: Coroutine[Any, Any, _Answer]) -> _Answer:
-    """Run what needs the broker, or end the command with one line."""
+def ask_broker(
+    settings: Settings, question: Coroutine[Any, Any, _Answer], needed: KafkaOperation
+) -> _Answer:
+    """Run what needs the broker, or end the command with one line.
+
+    `needed` is what it does with each topic that it uses.
+    """
     try:
         return run_async(question)
     except TopicMissing as problem:
         raise CommandError(str(problem)) from None
     except (KafkaError, TimeoutError, OSError) as error:
-        where = settings.kafka.bootstrap_servers
-        message = unreachable(error, where)
+        rights = _rights(settings, needed)
+        message = unreachable(error, settings.kafka.bootstrap_servers, rights)
         raise CommandError(message) from None
+
+
+def _rights(settings: Settings, needed: KafkaOperation) -> Sequence[Right]:
+    user, topics = principal_of(settings.kafka.sasl_username), settings.topics.topics()
+    return [right for right in operator_rights(user, topics, ()) if right.operation is needed]
 
 
 def report_omitted(older: int, unreadable: int) -> None:

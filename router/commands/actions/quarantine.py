@@ -9,10 +9,11 @@ import click
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.bootstrap import cause_of
+from router.broker.adapter.bootstrap import cause_of, unreachable
 from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.broker.refusals import is_refusal
+from router.broker.rights import KafkaOperation, on_topic
 from router.commands.actions.configured import load_settings
 from router.commands.actions.kept import (
     ask_broker,
@@ -84,7 +85,9 @@ def replay_quarantined(
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
     verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
     if yes:
-        verdicts = ask_broker(settings, _replayed(settings, verdicts, utc_now))
+        verdicts = ask_broker(
+            settings, _replayed(settings, verdicts, utc_now), KafkaOperation.WRITE
+        )
     _report(before, verdicts, done=yes, as_json=as_json)
     if any(verdict.problem is not None for verdict in verdicts):
         raise SystemExit(EXIT_PROBLEM)
@@ -139,7 +142,7 @@ async def _replayed(
             try:
                 done.append(await replayer.replay(verdict))
             except (KafkaError, TimeoutError, OSError) as error:
-                why = f"the broker does not answer: {cause_of(error)}"
+                why = unreachable(error, settings.kafka.bootstrap_servers)
                 return [*done, *(each.unpublished(why) for each in verdicts[len(done) :])]
     return done
 
@@ -152,7 +155,7 @@ async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
     async def publish(records: Sequence[OutgoingRecord]) -> None:
         async with asyncio.timeout(_PUBLISH_SECONDS):
             for record in records:
-                await _sent(producer, record)
+                await _sent(producer, record, kafka.principal)
 
     timing = ProducerTiming()
     try:
@@ -163,7 +166,7 @@ async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
         await stop_within(producer, timing.stop_seconds)
 
 
-async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:
+async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord, user: str) -> None:
     """Send one record; raises NotDurable if its topic refuses it."""
     try:
         await producer.send_and_wait(
@@ -172,7 +175,8 @@ async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:
     except KafkaError as error:
         if not is_refusal(error):
             raise
-        message = f"topic {record.topic} refused it: {cause_of(error)}"
+        writing = on_topic(user, KafkaOperation.WRITE, record.topic, "quarantine replay")
+        message = f"topic {record.topic} refused it: {cause_of(error, [writing])}"
         raise NotDurable(Reason.NOT_DURABLE, message) from None
 
 

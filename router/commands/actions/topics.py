@@ -1,6 +1,7 @@
 """Compares the topics on the broker with what they need, and creates missing ones."""
 
 import textwrap
+from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -8,16 +9,20 @@ from rich.text import Text
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
+from router.broker.rights import KafkaOperation, Right, denied, on_topic, principal_of
 from router.broker.topics.apply import (
     ApplyMode,
     TopicReport,
+    TopicResult,
     TopicsReport,
     apply_topics,
     moves_keys,
 )
 from router.broker.topics.contract import MISSING, Difference, Fix, readable
+from router.broker.topics.ids import DENIED
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
+from router.configuration.settings import Settings
 from router.configuration.topic_needs import topic_needs
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.output import console, quiet_aiokafka, show_json, show_table
@@ -38,18 +43,45 @@ _COLUMNS = ("topic", "what", "wanted", "found", "action")
 def apply_and_show(invocation: Invocation, *, check: bool, alter: bool, as_json: bool) -> int:
     """Apply the topics' needs, print the report and return the exit code."""
     mode = ApplyMode.CHECK if check else ApplyMode.ALTER if alter else ApplyMode.CREATE
-    report = _applied(invocation, mode)
+    settings = load_settings(invocation)
+    report = _applied(invocation, settings, mode)
     if as_json:
         show_json([topic.as_json() for topic in report.topics])
     else:
         show(report)
     for name, why in report.refused.items():
         click.echo(f"payrouter: topic {name}: {why}", err=True)
+    for sentence in denied(missing_rights(report, principal_of(settings.kafka.sasl_username))):
+        click.echo(f"payrouter: {sentence}", err=True)
     return 0 if report.well else EXIT_PROBLEM
 
 
-def _applied(invocation: Invocation, mode: ApplyMode) -> TopicsReport:
-    settings = load_settings(invocation)
+def missing_rights(report: TopicsReport, user: str) -> Sequence[Right]:
+    """Return the rights of which a report shows that the user lacks them."""
+    found = []
+    for each in report.topics:
+        refused = report.refused.get(each.name, "")
+        if each.result is TopicResult.UNKNOWN and DENIED in (each.unchecked or ""):
+            found.append(on_topic(user, KafkaOperation.DESCRIBE, each.name, "compares topics"))
+        elif DENIED in (each.unchecked or ""):
+            found.append(on_topic(user, KafkaOperation.DESCRIBE_CONFIGS, each.name, "compares"))
+        if _REFUSED in refused:
+            found.append(on_topic(user, _refused(each, refused), each.name, "changes topics"))
+    return found
+
+
+def _refused(topic: TopicReport, why: str) -> KafkaOperation:
+    if topic.result is TopicResult.MISSING:
+        return KafkaOperation.CREATE
+    # That of more partitions begins with its number instead.
+    return KafkaOperation.ALTER_CONFIGS if why.startswith(_REFUSED) else KafkaOperation.ALTER
+
+
+_REFUSED = "TopicAuthorizationFailedError"
+"""Begins the reason for which the broker refuses a change without the right."""
+
+
+def _applied(invocation: Invocation, settings: Settings, mode: ApplyMode) -> TopicsReport:
     quiet_aiokafka()
     make = partial(make_admin, KafkaConnection.of(settings.kafka))
     needs = topic_needs(settings, invocation.consumers.topics(settings.topics.topics()))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ from router.broker.adapter.bootstrap import cause_of
 from router.broker.adapter.topic_metadata import add_topics
 from router.broker.connection import KafkaConnection
 from router.broker.producers import make_durable_producer
+from router.broker.rights import Right
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
 from router.edge.publishing.dispatch import Dispatch
@@ -69,16 +70,18 @@ def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> Producer
     )
 
 
-def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> TopicProbe:
+def probe_of(
+    topics: Sequence[str], min_in_sync: Callable[[str], int | None], rights: Collection[Right] = ()
+) -> TopicProbe:
     """Return a probe of these topics, which writes nothing and creates no topic.
 
-    `min_in_sync` as in `router.edge.publishing.topic_probe`.
+    `min_in_sync` and `rights` as in `router.edge.publishing.topic_probe`.
     """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
         # The first record of a topic then need not wait for its metadata.
         add_topics(producer, topics)
-        return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
+        return await problems_of(producer, topics, min_in_sync, rights, PROBE_SECONDS)
 
     return probe
 

@@ -1,9 +1,10 @@
 """Checks whether the edge can write to each topic now, without writing anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from aiokafka import AIOKafkaProducer
 
+from router.broker.rights import Resource, ResourceKind, Right, denied, lacking
 from router.broker.topics.ids import MISSING, TopicSeen, describe
 
 
@@ -11,18 +12,22 @@ async def problems_of(
     producer: AIOKafkaProducer,
     topics: Sequence[str],
     min_in_sync: Callable[[str], int | None],
+    rights: Collection[Right],
     seconds: float,
 ) -> Sequence[str]:
     """Return the problems that prevent writing, a line each, the most general first.
 
-    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is unknown.
+    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is unknown; `rights`
+    are those that writing needs.
     Raises KafkaError or TimeoutError if no broker answers.
     """
     seen = await describe(producer, topics, seconds)
     missing = [name for name in topics if name not in seen or _is_missing(seen[name])]
     problems = [f"no such topic, or no leader for it: {', '.join(missing)}"] if missing else []
     found = [
-        problem_of(seen[name], min_in_sync(name) or 1) for name in topics if name not in missing
+        problem_of(seen[name], min_in_sync(name) or 1, rights)
+        for name in topics
+        if name not in missing
     ]
     return [*problems, *(each for each in found if each is not None)]
 
@@ -33,12 +38,15 @@ def _is_missing(seen: TopicSeen) -> bool:
     return not any(each.leader is not None for each in seen.partitions.values())
 
 
-def problem_of(seen: TopicSeen, min_in_sync: int) -> str | None:
+def problem_of(seen: TopicSeen, min_in_sync: int, rights: Collection[Right]) -> str | None:
     """Return the problem that prevents writing to every partition of a topic, None if none does."""
+    resource = Resource(ResourceKind.TOPIC, seen.name)
+    if seen.granted is not None:
+        missing = denied(lacking(rights, {resource: seen.granted}))
+        if missing:
+            return missing[0]
     if seen.error is not None:
-        return f"topic {seen.name}: {seen.error}: allow DESCRIBE and WRITE on it"
-    if seen.may_write is False:
-        return f"not allowed to write to topic {seen.name}: allow WRITE on it to the edge's user"
+        return f"topic {seen.name}: {seen.error}"
     led = [each for each in seen.partitions.values() if each.leader is not None]
     # Kafka never requires more in-sync replicas than a partition has replicas.
     if all(len(each.in_sync) < min(min_in_sync, len(each.replicas)) for each in led):

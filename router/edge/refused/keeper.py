@@ -9,7 +9,7 @@ is full.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
@@ -23,6 +23,8 @@ from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.producers import stop_within
 from router.broker.refusals import About, about
+from router.broker.rights import Right
+from router.broker.topics.ids import require_shown
 from router.contract.wire import OutgoingRecord, encode_refused
 from router.edge.refused.sample import Attempt, SampleResult, is_sampled, sample_of
 from router.errors import RefusedDelivery
@@ -50,7 +52,7 @@ class RefusedKeeper:
     """Stores samples of refused deliveries: `keep` queues one, `running` sends them.
 
     `may_keep` limits them per endpoint and minute; `count` counts the result of
-    each. No error here reaches the caller.
+    each. `rights` are those that sending needs. No error here reaches the caller.
     """
 
     make: Callable[[], AIOKafkaProducer]
@@ -60,6 +62,7 @@ class RefusedKeeper:
     count: Callable[[SampleResult], None]
     log: Log
     retry_seconds: float = 10.0
+    rights: Collection[Right] = ()
     queue: deque[OutgoingRecord] = field(default_factory=deque, repr=False)
     _filled: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _problem: str | None = None
@@ -101,7 +104,7 @@ class RefusedKeeper:
             try:
                 await self._send_until_idle()
             except (KafkaError, TimeoutError, OSError) as error:
-                self._unavailable(cause_of(error))
+                self._unavailable(cause_of(error, self.rights))
             except TopicUnavailable as problem:
                 self._unavailable(str(problem))
             except Exception as error:
@@ -140,6 +143,8 @@ class RefusedKeeper:
         async with asyncio.timeout(REQUEST_SECONDS):
             answered = await update_metadata(producer)
         if not knows_topic(producer, self.topic):
+            if answered:
+                await require_shown(producer, self.topic, REQUEST_SECONDS)
             why = "run `payrouter topics apply`" if answered else "the broker does not answer"
             message = f"the broker shows no topic {self.topic}: {why}"
             raise TopicUnavailable(message)

@@ -46,7 +46,7 @@ async def upgrade_to_the_next_version(url: str) -> None:
 
 
 async def run(url: str, statement: str) -> None:
-    """Run a statement in a transaction of its own, which cannot deadlock with the consumers."""
+    """Run a statement in a separate transaction, which cannot deadlock with the consumers."""
     async with connected(url) as connection:
         await connection.execute(text(statement))
 

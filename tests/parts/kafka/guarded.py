@@ -1,5 +1,6 @@
 """An Apache Kafka where a user signs in with a password, and may be denied rights."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from confluent_kafka import admin
@@ -42,8 +43,11 @@ class Guarded:
             }
         )
 
-    def start(self, password: str) -> None:
-        """Start it with this password, or again with another."""
+    def start(self, password: str, others: Mapping[str, str] | None = None) -> None:
+        """Start it with this password, or again with another.
+
+        `others` are the passwords of more users, by name; not with the mechanism PLAIN.
+        """
         self.node.stop()
         login = _LOGIN.format("scram", "Scram") + ";"
         if self.mechanism == "PLAIN":
@@ -51,16 +55,17 @@ class Guarded:
         self.node.properties[_JAAS.format(self.mechanism.lower())] = login
         self.node.start()
         if self.mechanism != "PLAIN":
-            self._set_scram(password)
+            self._set_scram({USER: password, **(others or {})})
 
-    def _set_scram(self, password: str) -> None:
+    def _set_scram(self, passwords: Mapping[str, str]) -> None:
         kind = admin.ScramMechanism[self.mechanism.replace("-", "_")]  # type: ignore[attr-defined]
         credential = admin.ScramCredentialInfo(kind, 4096)  # type: ignore[attr-defined]
-        change = admin.UserScramCredentialUpsertion(  # type: ignore[attr-defined]
-            "edge", credential, password.encode()
-        )
+        changes: list[Any] = [
+            admin.UserScramCredentialUpsertion(name, credential, password.encode())  # type: ignore[attr-defined]
+            for name, password in passwords.items()
+        ]
         client = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
-        for done in client.alter_user_scram_credentials([change]).values():
+        for done in client.alter_user_scram_credentials(changes).values():
             done.result(30)
 
     def deny_write(self, topic: str) -> None:

@@ -80,7 +80,7 @@ class System:
     def start(self, *names: str) -> None:
         """Start some of the processes and wait until each reports that it is ready."""
         for name in names:
-            self.running[name] = _started(self.place, name, PROGRAMS[name])
+            self.running[name] = started(self.place, name, PROGRAMS[name])
         for name in names:
             until(partial(self.ready, name), f"{name} ready")
 
@@ -90,7 +90,7 @@ class System:
             "PAYROUTER_EDGE__PORT": "0",
             "PAYROUTER_EDGE__MANAGEMENT_PORT": str(self.ports[SECOND_EDGE]),
         }
-        self.running[SECOND_EDGE] = _started(self.place, SECOND_EDGE, ["edge"], **own, **variables)
+        self.running[SECOND_EDGE] = started(self.place, SECOND_EDGE, ["edge"], **own, **variables)
 
     def stop(self, name: str) -> None:
         """Stop a process as an operator would."""
@@ -167,7 +167,8 @@ format = "json"
     (place.folder / "payrouter.toml").write_text(text)
 
 
-def _started(place: Place, name: str, words: Sequence[str], **variables: str) -> Program:
+def started(place: Place, name: str, words: Sequence[str], **variables: str) -> Program:
+    """Start a process that logs to a file of its name."""
     log = place.folder / f"{name}.log"
     command = place.command(*words)
     with log.open("ab") as out:

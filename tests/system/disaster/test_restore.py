@@ -1,4 +1,4 @@
-"""A database is restored from a backup while its topics went on: books exact, nothing sent twice.
+"""A database is restored from a backup while its topics continue: books exact, nothing sent twice.
 
 The rehearsal of docs/disaster.md, with PostgreSQL's own `pg_dump` and `pg_restore`.
 """
@@ -47,7 +47,7 @@ async def test_restored_database_applies_again_what_it_lost_and_sends_nothing_tw
         await shop.settled(url)
         await shop.told()
         dump(url, night)
-        # After the backup: applied, notified, published, corrected by hand.
+        # After the backup: applied, notified, published, corrected.
         await shop.sell(broker.bootstrap, 6)
         await shop.settled(url)
         await shop.told()
@@ -111,7 +111,7 @@ async def test_records_that_retention_deleted_since_the_backup_halt_by_name(
     async with shop.consumers(broker, url) as consumers:
         for name, each in consumers.items():
             said = await halted(each.process, "were deleted before they were applied")
-            assert (name, "have the gateways send them again" in said) == (name, True)
+            assert (name, "gateways send them again" in said) == (name, True)
         assert await wallet(shop, url) == 4 * PRICE
         for each in consumers.values():
             await operator.mend(each, halts=each.process.ready().detail.count(" halted:"))

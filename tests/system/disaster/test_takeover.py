@@ -1,6 +1,6 @@
 """A mirrored cluster takes over: other offsets, another cluster id, and a tail that it lacks.
 
-The rehearsal of docs/disaster.md. A copying program stands for MirrorMaker 2: it keeps keys,
+The rehearsal of docs/disaster.md. A copying program replaces MirrorMaker 2: it keeps keys,
 headers and times, starts from an empty topic, and copies some records twice.
 """
 
@@ -51,10 +51,5 @@ async def test_books_are_exact_after_a_mirror_took_over_and_the_first_cluster_ca
     # The first cluster is back: its fences are where they were, so the tail is read.
     shop.paid = tail + 3
     async with shop.consumers(broker, url):
-        await shop.settled(url)
-        await shop.told()
-    # The mirror goes on where it was.
-    await shop.sell(mirror.bootstrap, 2)
-    async with shop.consumers(mirror, url):
         await shop.settled(url)
         await shop.told()

@@ -17,7 +17,9 @@ Boxes = Mapping[str, Sequence[str]]
 
 FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
-        "consumers": ["consumers", "consumers.doctor", "consumers.roles"],
+        "consumers": [
+            *("consumers", "consumers.doctor", "consumers.rights", "consumers.roles"),
+        ],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),
         ],
@@ -65,7 +67,11 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "router.broker": ["router.broker"],
         "router.configuration": ["router.configuration"],
         "router.broker.log": ["router.broker.log"],
-        "router.broker.topics": ["router.broker.topics", "router.broker.adapter"],
+        "router.broker.topics": [
+            "router.broker.topics",
+            "router.broker.adapter",
+            "router.broker.rights",
+        ],
         "router.secrets": ["router.secrets"],
         "router.terminal": ["router.terminal"],
         "router.telemetry": ["router.telemetry", "router.background"],

@@ -20,7 +20,10 @@ _PUBLIC: Final = (
 )
 """Imports of every consumer; the store and `apply` add the transaction and the outcomes."""
 
-_BROKER: Final = ("router.broker.adapter", "router.broker.log", "router.broker.topics")
+_BROKER: Final = (
+    *("router.broker.adapter", "router.broker.log", "router.broker.rights"),
+    "router.broker.topics",
+)
 
 _CONSUMER: Final = (
     *("router.contract", "router.telemetry", "router.terminal"),
@@ -42,8 +45,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.telemetry": ("router.background",),
     "router.secrets": ("router.contract", "router.errors", "router.telemetry"),
     "router.terminal": ("router.contract", "router.telemetry"),
-    "router.broker.adapter": ("router.telemetry",),
-    "router.broker.topics": ("router.background", "router.broker.adapter", "router.telemetry"),
+    "router.broker.rights": _LANGUAGE,
+    "router.broker.adapter": ("router.broker.rights", "router.telemetry"),
+    "router.broker.topics": (
+        *("router.background", "router.broker.adapter", "router.broker.rights"),
+        "router.telemetry",
+    ),
     "router.broker.log": ("router.broker.adapter", "router.broker.topics"),
     "router.broker": (
         *_BROKER,
@@ -60,12 +67,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.edge.http": ("router.configuration", "router.errors", "router.telemetry"),
     "router.edge.refused": (
         "router.background",
-        *("router.broker", "router.broker.adapter", "router.contract", "router.delivery"),
+        *("router.broker", *_BROKER, "router.contract", "router.delivery"),
         *("router.errors", "router.telemetry"),
     ),
     "router.edge.publishing": (
         "router.background",
-        *("router.broker", "router.broker.adapter", "router.broker.topics", "router.contract"),
+        *("router.broker", *_BROKER, "router.contract"),
         *("router.errors", "router.telemetry", "router.edge.intake", "router.edge.metrics"),
     ),
     "router.edge.handling": (
@@ -111,7 +118,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.settings": (
         *(*_LANGUAGE, *_PUBLIC, "router.broker", "consumers.runtime.topic_check"),
     ),
-    "consumers.runtime.topic_check": ("router.broker.topics",),
+    "consumers.runtime.topic_check": ("router.broker.rights", "router.broker.topics"),
     "consumers.runtime.migrations": ("consumers.runtime.store",),
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
@@ -168,7 +175,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.broker.log", "router.broker.topics"),
     ),
     # the whole command
+    "consumers.rights": (
+        *("router.broker.rights", "router.commands", "router.commands.actions"),
+        *("router.configuration", "router.terminal", "consumers"),
+    ),
     "consumers.doctor": (
+        "consumers.rights",
         *(*_FLOOR, *_BROKER, "router.commands", "router.commands.actions"),
         *("router.configuration", "router.edge", "router.edge.http", "router.errors"),
         *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store"),
@@ -179,8 +191,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store", "consumers"),
     ),
     "consumers": (
-        "consumers.doctor",
-        "consumers.roles",
+        *("consumers.doctor", "consumers.rights", "consumers.roles"),
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

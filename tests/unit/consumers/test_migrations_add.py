@@ -19,7 +19,7 @@ BEFORE_THE_FIRST_RELEASE = {
     "ledger/0002_transfers.py": {"alter_column", "create_check_constraint", "create_foreign_key"},
     "ledger/0003_keys_by_statement.py": {"drop_constraint"},
 }
-"""Scripts that no released version runs beside."""
+"""Scripts that no released version runs with."""
 
 
 def name_of(script: Path) -> str:

@@ -21,10 +21,11 @@ from consumers.runtime.member.subscription import broker_cluster_id
 from consumers.runtime.records import NO_TIMESTAMP, Partition
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
-from router.broker.adapter.bootstrap import cause_of
+from router.broker.adapter.bootstrap import unreachable
 from router.broker.client import make_consumer
 from router.broker.log.reread import reread_records
-from router.broker.topics.ids import describe
+from router.broker.rights import KafkaOperation, on_topic
+from router.broker.topics.ids import describe, require_shown
 from router.terminal.operator_name import operator_name
 
 ASK_SECONDS = 15.0
@@ -95,7 +96,8 @@ async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str
         cluster_id = settings.cluster_id or await broker_cluster_id(settings.kafka)
         logs = await _logs(consumer, topic, number, to)
     except (KafkaError, TimeoutError, OSError) as error:
-        message = f"the broker does not answer: {cause_of(error)}"
+        reading_it = on_topic(settings.kafka.principal, KafkaOperation.READ, topic, "offsets reset")
+        message = unreachable(error, settings.bootstrap, [reading_it])
         raise ResetRefused(message) from None
     async with reading(settings) as connection:
         fences = await read_fences(connection, consumer.tables, cluster_id)
@@ -156,6 +158,7 @@ async def _logs(consumer: Consumer, topic: str, number: int | None, to: str) -> 
         async with asyncio.timeout(ASK_SECONDS):
             await asking.start()
             if topic not in await asking.topics():
+                await require_shown(asking, topic, ASK_SECONDS)
                 # A client that is given the name of a missing topic waits for it.
                 message = f"the broker has no topic {topic}"
                 raise ResetRefused(message)

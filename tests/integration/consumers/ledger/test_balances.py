@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import BALANCE, JOURNAL_TOTAL, POSTING, TRANSACTION
@@ -67,3 +67,16 @@ async def test_a_rollback_changes_no_balance(ledger: AsyncEngine) -> None:
         await handle(connection, [told("payment.confirmed", "100")])
         await connection.rollback()
     assert await kept(ledger) == {}
+
+
+async def test_a_batch_does_not_read_the_whole_journal_before_its_first_analyze(
+    ledger: AsyncEngine,
+) -> None:
+    counted = text(
+        "SELECT relname FROM pg_stat_xact_user_tables WHERE schemaname = 'ledger' AND seq_scan > 0"
+    )
+    payments = [told("payment.confirmed", "1", payment=f"P-{number}") for number in range(400)]
+    async with ledger.begin() as connection:
+        await handle(connection, payments)
+        read_whole = set(await connection.scalars(counted))
+    assert read_whole.isdisjoint({"event", "posting", "transaction"})

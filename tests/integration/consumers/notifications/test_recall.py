@@ -65,7 +65,7 @@ async def test_message_that_was_created_and_sent_since_the_backup_is_not_sent_ag
         await drained(desk, dispatcher(receiver.url))
         assert receiver.keys == [str(message_id(events[2].id, "hook", "on-call"))]
         assert await states(desk) == ["sent"] * 3
-        # Whoever asks for it gets it again.
+        # An operator who asks for it gets it again.
         async with desk.begin() as transaction:
             assert await resend(transaction, sent[:1]) == sent[:1]
         await drained(desk, dispatcher(receiver.url))
@@ -75,7 +75,7 @@ async def test_message_that_was_created_and_sent_since_the_backup_is_not_sent_ag
     assert left == 1  # a message of an event that was not applied again
 
 
-async def test_outcomes_that_the_database_knows_change_nothing(desk: AsyncEngine) -> None:
+async def test_outcomes_of_stored_attempts_change_nothing(desk: AsyncEngine) -> None:
     await written(desk, 1)
     mine = await only_message(desk)
     async with hook() as receiver:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from router.broker.topics.changing import alter
 from router.broker.topics.contract import Change
-from router.broker.topics.listing import administering, alter
+from router.broker.topics.listing import administering
 from router.contract.wire import decode_event
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import payment_webhook

@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported, no
 )
 
 from router.broker.adapter.private import connections_of
+from router.broker.rights import KafkaOperation
 from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen, describe
 from router.evaluation.embedded import EvaluationBroker
 from tests.parts.brokers import create_topics
@@ -24,6 +25,11 @@ from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.waiting import eventually
 
 SECONDS = 10.0
+
+
+def may_write(found: TopicSeen) -> bool:
+    assert found.granted is not None
+    return bool(found.granted & KafkaOperation.WRITE.bit)
 
 
 async def until(
@@ -54,7 +60,7 @@ async def test_recreated_topic_has_a_new_id(
         return (await describe(admin, [name], SECONDS))[name]
 
     gone = await until(seen, lambda found: found.error is not None)
-    assert (gone.error, gone.topic_id, gone.partitions, gone.may_write) == (MISSING, None, {}, None)
+    assert (gone.error, gone.topic_id, gone.partitions, gone.granted) == (MISSING, None, {}, None)
     await create_topics(kafka.bootstrap, [name], partitions=2)
     after = await until(seen, lambda found: found.error is None)
     await admin.close()
@@ -93,11 +99,11 @@ async def test_denied_write_is_detected_before_a_record_is_sent(
     async def seen() -> TopicSeen:
         return (await describe(consumer, [name, other], SECONDS))[name]
 
-    await until(seen, lambda found: found.may_write is False)
-    assert (await describe(consumer, [other], SECONDS))[other].may_write
+    await until(seen, lambda found: not may_write(found))
+    assert may_write((await describe(consumer, [other], SECONDS))[other])
     lifted = AclBindingFilter(*acl, AclOperation.WRITE, AclPermissionType.DENY)
     await asyncio.to_thread(admin.delete_acls([lifted])[lifted].result, SECONDS)
-    await until(seen, lambda found: found.may_write is True)
+    await until(seen, may_write)
 
 
 async def test_broker_without_authorization_reports_no_rights_and_creates_no_topic() -> None:
@@ -108,7 +114,7 @@ async def test_broker_without_authorization_reports_no_rights_and_creates_no_top
         seen = await describe(producer, ["payment", "payout"], SECONDS)
         again = await describe(producer, ["payout"], SECONDS)
         await producer.stop()
-    assert (seen["payment"].may_write, set(seen["payment"].partitions)) == (None, {0, 1, 2, 3})
+    assert (seen["payment"].granted, set(seen["payment"].partitions)) == (None, {0, 1, 2, 3})
     assert seen["payout"].error == again["payout"].error == MISSING
 
 
@@ -122,6 +128,6 @@ async def test_topics_of_a_broker_without_topic_ids_are_described(
     for connection in connections_of(consumer)._conns.values():  # noqa: SLF001 - pretends
         connection._versions[3] = (0, 9)  # noqa: SLF001 - as above
     seen = await describe(consumer, [name, f"{topics_prefix}payout"], SECONDS)
-    assert (seen[name].topic_id, seen[name].may_write) == (None, None)
+    assert (seen[name].topic_id, seen[name].granted) == (None, None)
     assert seen[name].partitions[1].leader == 1
     assert seen[f"{topics_prefix}payout"].error == MISSING

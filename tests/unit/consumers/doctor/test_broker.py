@@ -7,23 +7,45 @@ import pytest
 
 from consumers.doctor.broker import BrokerFound, BrokerNeeds, judge_broker, judge_remembered
 from consumers.doctor.results import CheckState
+from router.broker.rights import (
+    NOTHING_GRANTED,
+    KafkaOperation,
+    Resource,
+    ResourceKind,
+    Right,
+)
 from router.broker.topics.apply import TopicReport, TopicResult, TopicsReport
 from router.broker.topics.contract import PARTITIONS, Difference, Fix
 
 GOOD = TopicReport("payment", TopicResult.THERE, (), (), None)
+PAYMENT = Resource(ResourceKind.TOPIC, "payment")
+GROUP = Resource(ResourceKind.GROUP, "payrouter.ledger")
+READING = KafkaOperation.READ.bit | KafkaOperation.DESCRIBE.bit
+RIGHTS = (
+    Right("User:ledger", KafkaOperation.READ, PAYMENT, "applies events"),
+    Right(
+        "User:ledger", KafkaOperation.DESCRIBE_CONFIGS, PAYMENT, "compares topics", required=False
+    ),
+    Right("User:ledger", KafkaOperation.READ, GROUP, "joins its group"),
+)
 NEEDS = BrokerNeeds(
     cluster_id=None,
     replication_factor=3,
     min_insync_replicas=2,
     groups={"ledger": "payrouter.ledger"},
-    written=["payment"],
+    rights={"ledger": RIGHTS},
+    connection="SASL_SSL, signed in as ledger by SCRAM-SHA-512",
 )
 SOUND = BrokerFound(
     cluster_id="abc",
     brokers=3,
     topics=TopicsReport([GOOD]),
     groups={"ledger": None},
-    may_write={"payment": True},
+    granted={
+        PAYMENT: KafkaOperation.READ.bit | KafkaOperation.DESCRIBE_CONFIGS.bit,
+        GROUP: READING,
+    },
+    ahead_seconds=0.5,
 )
 
 
@@ -44,9 +66,11 @@ def different(*differences: Difference, unchecked: str | None = None) -> BrokerF
 def test_a_sound_broker_is_well_in_every_check() -> None:
     assert [(each.what, each.found) for each in judge_broker(SOUND, NEEDS)] == [
         ("broker", "reachable, 3 brokers"),
+        ("connection", "SASL_SSL, signed in as ledger by SCRAM-SHA-512"),
+        ("controller", "its clock agrees with this machine's"),
         ("cluster id", "abc"),
         ("topics", "1 of 1 are there as needed"),
-        ("WRITE right", "the edge may write to its 1 topics"),
+        ("rights of ledger", "has them on 2 topics and groups"),
         ("group of ledger", "payrouter.ledger"),
     ]
 
@@ -110,24 +134,38 @@ def test_a_topic_that_cannot_be_compared_warns() -> None:
     assert text.startswith("not shown (topics payment); grant DESCRIBE and DESCRIBE_CONFIGS: docs/")
 
 
-@pytest.mark.parametrize(
-    ("may_write", "expected"),
-    [
-        ({"payment": False}, ("fail", "WRITE right")),
-        ({"payment": None}, ("warn", "WRITE right")),
-    ],
-)
-def test_a_missing_right_to_write_is_named(
-    may_write: dict[str, bool | None], expected: tuple[str, str]
-) -> None:
-    found = replace(SOUND, may_write=may_write)
-    assert [each[:2] for each in judged(found)] == [expected]
-
-
-def test_a_right_to_write_is_not_judged_without_an_edge_or_a_topic() -> None:
-    assert all(
-        each.what != "WRITE right" for each in judge_broker(replace(SOUND, may_write={}), NEEDS)
+def test_missing_rights_come_with_their_commands() -> None:
+    found = replace(SOUND, granted={PAYMENT: KafkaOperation.DESCRIBE.bit, GROUP: NOTHING_GRANTED})
+    topic, group = judged(found)
+    add = "kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:ledger"
+    assert topic == (
+        "fail",
+        "rights of ledger",
+        (
+            "User:ledger may not READ and DESCRIBE_CONFIGS topic `payment`;"
+            f" grant: {add} --operation Read --operation DescribeConfigs --topic payment"
+        ),
     )
+    assert group == (
+        "fail",
+        "rights of ledger",
+        (
+            "User:ledger may not READ group `payrouter.ledger`;"
+            f" grant: {add} --operation Read --group payrouter.ledger"
+        ),
+    )
+
+
+def test_a_right_that_the_work_does_not_need_warns_with_its_purpose() -> None:
+    ((state, _, text),) = judged(replace(SOUND, granted={PAYMENT: READING, GROUP: READING}))
+    assert state == "warn"
+    assert "may not DESCRIBE_CONFIGS topic `payment`, which it needs for: compares topics" in text
+
+
+def test_rights_that_the_broker_does_not_report_warn() -> None:
+    ((state, what, text),) = judged(replace(SOUND, granted={PAYMENT: -1}))
+    assert (state, what) == ("warn", "rights of ledger")
+    assert text.startswith("the broker does not report them for group `payrouter.ledger`; ")
 
 
 def test_a_group_that_cannot_be_described_fails() -> None:
@@ -149,3 +187,32 @@ def test_fences_of_other_clusters_alone_are_named(clusters: Sequence[str], warne
     assert [each.found for each in found] == [
         "ledger has applied records of former, none of now"
     ] * warned
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        (
+            -3.0,
+            ("warn", "its clock is 3.0 s behind this machine's; synchronize both machines by NTP"),
+        ),
+        (
+            31.0,
+            (
+                "fail",
+                "its clock is 31.0 s ahead of this machine's; synchronize both machines by NTP",
+            ),
+        ),
+    ],
+)
+def test_a_controller_with_another_clock_is_named(ahead: float, expected: tuple[str, str]) -> None:
+    ((state, what, text),) = judged(replace(SOUND, ahead_seconds=ahead))
+    assert what == "controller"
+    assert (state, text) == expected
+
+
+def test_an_unknown_clock_is_named_without_a_warning() -> None:
+    unknown = replace(SOUND, ahead_seconds=None)
+    (clock,) = [each for each in judge_broker(unknown, NEEDS) if each.what == "controller"]
+    assert clock.found.startswith("its clock is not known: ")
+    assert judged(unknown) == []

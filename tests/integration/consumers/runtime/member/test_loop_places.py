@@ -92,7 +92,7 @@ def _answering(monkeypatch: pytest.MonkeyPatch) -> None:
         return dict.fromkeys(tps, LogBounds(0, 10, 10))
 
     async def topics(_: object, names: set[str], __: float) -> dict[str, TopicSeen]:
-        return {name: TopicSeen(name, None, None, {}, may_write=None) for name in names}
+        return {name: TopicSeen(name, None, None, {}, granted=None) for name in names}
 
     monkeypatch.setattr(runtime_client, "log_bounds", bounds)
     monkeypatch.setattr(runtime_client, "describe_topics", topics)

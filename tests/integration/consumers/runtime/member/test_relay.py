@@ -1,7 +1,7 @@
 """The outbox is sent in order, at least once, by one sender; nothing in it is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -73,6 +73,35 @@ async def test_one_of_two_relays_sends(feed: Feed) -> None:
         await asyncio.gather(*(each.stop() for each in both))
     assert sorted(counts) == [0, BATCH]
     assert len(await letters(feed, BATCH)) == BATCH
+
+
+async def test_record_whose_transaction_commits_behind_later_ones_is_not_passed(feed: Feed) -> None:
+    late = await feed.engine.connect()
+    await put(late, TABLES, [outgoing(feed, 0)])
+    await fill(feed, outgoing(feed, 1))
+    relay = Relay(feed.engine, TABLES, lambda: _started_after(feed, late.commit), 10)
+    try:
+        # The late one has the lower id, and is not there when the relay reads.
+        assert await relay.send_waiting() == 1
+        await late.close()
+        assert len(await outbox_of(feed.engine)) == 1
+        assert await relay.send_waiting() == 1
+    finally:
+        await relay.stop()
+    sent = {dict(each.headers)["n"] for each in await letters(feed, 2)}
+    assert sent == {b"00000", b"00001"}
+
+
+def _started_after(feed: Feed, first: Callable[[], Awaitable[None]]) -> AIOKafkaProducer:
+    producer = relay_producer(connection_to(feed.broker.bootstrap))
+    start = producer.start
+
+    async def start_later() -> None:
+        await first()
+        await start()
+
+    producer.start = start_later
+    return producer
 
 
 @pytest.mark.kafka

@@ -27,7 +27,7 @@ from consumers.runtime.store.schema_version import SchemaOutdated, pending, requ
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = [f"runtime 000{number}" for number in range(1, 6)]
-EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
+EVERYTHING = [*RUNTIME, *(f"ledger 000{number}" for number in range(1, 5))]
 
 FENCE = (
     "INSERT INTO ledger.fence "
@@ -222,7 +222,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
     await upgrade(engine, LEDGER)
     assert await upgrade(engine, other) == [
         *RUNTIME,
-        *(f"second 000{number}" for number in range(1, 4)),
+        *(f"second 000{number}" for number in range(1, 5)),
     ]
     assert not await is_pending(engine, other)
 
@@ -283,7 +283,7 @@ DEADLOCK = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '{state}'; EN
 async def test_upgrade_that_deadlocks_with_a_consumer_is_tried_again_as_a_whole(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, state: str, *, passes: bool
 ) -> None:
-    real, failures = migrate._apply, iter(range(2))  # noqa: SLF001 - stands for a script
+    real, failures = migrate._apply, iter(range(2))  # noqa: SLF001 - replaces a script
 
     def apply(connection: Connection, history: Any) -> None:  # noqa: ANN401
         real(connection, history)

@@ -107,7 +107,7 @@ def test_topic_with_a_different_id_halts() -> None:
 
 def seen(topic_id: UUID | None, epoch: int | None, error: str | None = None) -> TopicSeen:
     there = PartitionSeen(1, epoch, frozenset({1}), frozenset({1}))
-    return TopicSeen("payment", topic_id, error, {0: there}, may_write=None)
+    return TopicSeen("payment", topic_id, error, {0: there}, granted=None)
 
 
 @pytest.mark.parametrize(
@@ -290,4 +290,4 @@ def test_deleted_records_are_named_as_lost() -> None:
         start_at(fence(3), bounds(5, 9))
     said = remedy(halt.value, "ledger")
     assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
-    assert "have the gateways send them again" in said
+    assert "gateways send them again" in said

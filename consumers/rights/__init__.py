@@ -1,0 +1,1 @@
+"""Prints the rights that each process needs on Kafka, as commands that grant them."""

@@ -1,0 +1,1 @@
+"""Replaces one version of payrouter by another, process by process, under load."""
