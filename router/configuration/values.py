@@ -180,9 +180,9 @@ class DatabaseSettings(BaseModel):
     )
     pooler: Literal["none", "transaction"] | None = Field(
         None,
-        description="`transaction` if the URL leads to a connection pooler, such as PgBouncer, and"
-        " not to PostgreSQL itself. Default: `none`, and that of `[database]` for a consumer's own"
-        " database.",
+        description="Set `transaction` if the URL leads to a connection pooler, such as PgBouncer,"
+        " and not to PostgreSQL itself. Default: `none`, and that of `[database]` for a consumer's"
+        " own database.",
         examples=["transaction"],
     )
 

@@ -107,7 +107,7 @@ EXPECTED = [
             *("jinja2", "pydantic", "rich", "router.providers", "sqlalchemy", "structlog"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-        1025,
+        1026,
     ),
     _expected(
         "edge",

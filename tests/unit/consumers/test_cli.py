@@ -45,7 +45,7 @@ COMMANDS = {
     ("inventory",): {"stock", "set", "orders", "decide"},
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
-    ("db",): {"upgrade"},
+    ("db",): {"upgrade", "roles"},
     ("config",): {"show", "keys", "example", "schema"},
     ("offsets",): {"show", "reset"},
     ("cases",): {"list", "show", "close", "note", "reopen"},

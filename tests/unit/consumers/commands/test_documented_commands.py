@@ -18,14 +18,15 @@ OF_SAMPLES: Final = {"tally", "acme_pay"}
 _BLOCK: Final = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _FENCED: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _SPAN: Final = re.compile(r"`([^`]+)`")
-_COMMAND: Final = re.compile(r"(?:^|\s|/)payrouter ([a-z].*)")
+_COMMAND: Final = re.compile(r"(?:^|(?!helm ).*[\s/])payrouter ([a-z].*)")
+"""The last such word of a line: `payrouter` may also be a user. For helm it is a release."""
 
 
 def _shown(page: Path) -> set[str]:
     text = page.read_text(encoding="utf-8")
     lines = [line for block in _BLOCK.findall(text) for line in block.splitlines()]
     spans = [" ".join(span.split()) for span in _SPAN.findall(_FENCED.sub("", text))]
-    found = [_COMMAND.search(line.partition(" # ")[0]) for line in lines]
+    found = [_COMMAND.match(line.partition(" # ")[0]) for line in lines]
     found += [_COMMAND.match(span) for span in spans]
     return {match[1].partition(" > ")[0].partition("|")[0] for match in found if match}
 

@@ -14,7 +14,10 @@ from router.configuration.sources import Sources
 from tests.parts.cli_in_process import Command, commands_in
 from tests.parts.settings_reference import example, keys_of, models, tables, uncommented
 
-_FILES = {"secret_files", "url_file", "sasl_password_file", "templates"}
+_FILES = {
+    *("secret_files", "url_file", "owner_url_file", "reader_url_file", "sasl_password_file"),
+    "templates",
+}
 """Settings that name files, which the tests do not have."""
 
 
