@@ -14,7 +14,7 @@ from consumers.runtime.apply.failures import describe
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.engines import has_pooler, open_engine
 from consumers.runtime.store.schema_version import histories, pending
-from consumers.runtime.store.tables import needed_rights
+from consumers.runtime.store.table_rights import held_rights, table_needs
 
 
 class StoreUnanswered(Exception):  # noqa: N818 - named for what it is
@@ -30,25 +30,12 @@ _SERVER = text(
     " AS usable"
 )
 
-_RIGHTS = text(
-    "SELECT c.relname, (SELECT array_agg(r) FROM unnest(CAST(:rights AS text[])) AS r"
-    " WHERE has_table_privilege(c.oid, r))"
-    " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-    " WHERE n.nspname = :schema AND c.relkind IN ('r', 'p')"
-)
-
 
 def store_needs(consumer: Consumer) -> StoreNeeds:
     """Return the rights that a consumer's process needs on each of its tables."""
     service = consumer.service
-    tables = [*consumer.tables.metadata.sorted_tables, *service.tables.sorted_tables]
-    versions = {history.version_table: ("SELECT",) for history in histories(service)}
-    return StoreNeeds(
-        service.name,
-        service.schema,
-        versions | {table.name: needed_rights(table) for table in tables},
-        consumer.settings.pooled,
-    )
+    needs = table_needs(service)
+    return StoreNeeds(service.name, service.schema, needs, consumer.settings.pooled)
 
 
 async def query_store(consumer: Consumer, needs: StoreNeeds) -> StoreFound:
@@ -75,7 +62,7 @@ async def _queried(
     )
     if not found.usable:
         return found
-    rights = await _rights(connection, needs)
+    rights = await held_rights(connection, needs.schema, needs.rights)
     return replace(
         found,
         outdated=await _outdated(connection, consumer, rights),
@@ -91,12 +78,6 @@ async def _ahead(connection: AsyncConnection) -> float:
     after = datetime.now(UTC)
     nothing = timedelta()
     return (max(theirs - after, nothing) - max(before - theirs, nothing)).total_seconds()
-
-
-async def _rights(connection: AsyncConnection, needs: StoreNeeds) -> Mapping[str, frozenset[str]]:
-    asked = sorted({right for rights in needs.rights.values() for right in rights})
-    rows = await connection.execute(_RIGHTS, {"schema": needs.schema, "rights": asked})
-    return {name: frozenset(rights or ()) for name, rights in rows}
 
 
 async def _outdated(

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
 from consumers.runtime.store.connection_problems import SET_POOLER
+from consumers.runtime.store.table_rights import (
+    grant,
+    lacks,
+    missing_rights,
+    no_usage,
+    usage_grant,
+)
 
 LEAST_POSTGRESQL = 15
 """First version of PostgreSQL that the consumers are tested with."""
@@ -136,8 +143,8 @@ def _tables(thing: CheckedThing, found: StoreFound, needs: StoreNeeds) -> CheckR
 
 def _no_usage(thing: CheckedThing, found: StoreFound, needs: StoreNeeds) -> CheckResult:
     return thing.fail(
-        f"the role {found.role} may not use the schema {needs.schema}; its tables are not checked",
-        f'GRANT USAGE ON SCHEMA "{needs.schema}" TO "{found.role}"',
+        f"{no_usage(found.role, needs.schema)}; its tables are not checked",
+        usage_grant(found.role, needs.schema),
     )
 
 
@@ -148,20 +155,13 @@ def _rights(thing: CheckedThing, found: StoreFound, needs: StoreNeeds) -> Iterat
             f"there is no table {', '.join(missing)} in the schema {needs.schema}",
             "restore it from a backup: `payrouter db upgrade` created it once",
         )
-    lacking = {
-        table: [right for right in rights if right not in found.rights[table]]
-        for table, rights in needs.rights.items()
-        if table in found.rights
-    }
-    for table, rights in lacking.items():
-        if rights:
-            listed = ", ".join(rights)
-            yield thing.fail(
-                f"the role {found.role} lacks {listed} on {needs.schema}.{table}",
-                f'GRANT {listed} ON "{needs.schema}"."{table}" TO "{found.role}"',
-            )
-    if lacking and not any(lacking.values()):
-        yield thing.ok(f"the role {found.role} has its rights on {len(lacking)} tables")
+    lacking = list(missing_rights(needs.rights, found.rights))
+    for table, rights in lacking:
+        names = (found.role, needs.schema, table, rights)
+        yield thing.fail(lacks(*names), grant(*names))
+    known = sum(table in found.rights for table in needs.rights)
+    if known and not lacking:
+        yield thing.ok(f"the role {found.role} has its rights on {known} tables")
 
 
 def _pooler_of(consumer: str) -> CheckedThing:

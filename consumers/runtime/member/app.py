@@ -25,6 +25,7 @@ from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.recall import recall_outcomes
 from consumers.runtime.member.report import Report, explained
+from consumers.runtime.member.store_watch import StoreWatch
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
@@ -68,6 +69,7 @@ class ConsumerProcess:
     log: Log
     stopped: asyncio.Event
     topics: TopicWatch
+    store: StoreWatch
     withholding: Withholding
     loop: Loop | None = None
     waiting_for: str = "starting"
@@ -81,8 +83,8 @@ class ConsumerProcess:
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Return whether the process is assigned and consuming, and its topics are as required."""
-        return self.topics.health(self._consuming())
+        """Return whether the process is assigned and consuming, with topics and rights in order."""
+        return self.topics.health(self.store.health(self._consuming()))
 
     def _consuming(self) -> Health:
         loop = self.loop
@@ -144,16 +146,18 @@ def build_consumer(
     """Put a consumer process together; connects to nothing."""
     registry = process_registry()
     actions = service.actions(settings.setup)
+    engine, log, check = open_engine(settings), get_log(service.name), settings.topic_check
     process = ConsumerProcess(
         service=service,
         actions=actions,
         settings=settings,
-        engine=open_engine(settings),
+        engine=engine,
         registry=registry,
         metrics=ConsumerMetrics(registry, service.name, [work.name for work in actions.work]),
-        log=get_log(service.name),
+        log=log,
         stopped=stopped,
-        topics=topic_watch(settings.topic_check, settings.kafka, registry),
+        topics=topic_watch(check, settings.kafka, registry),
+        store=StoreWatch(engine, service, log, check.every_seconds),
         withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
@@ -168,7 +172,7 @@ def build_consumer(
 async def consume(process: ConsumerProcess) -> None:
     """Wait for database and broker, then run the loop; restart it after a broker failure."""
     if await _wait_for_schema(process):
-        async with _measuring(process), process.topics.running():
+        async with _measuring(process), process.topics.running(), process.store.running():
             await _consume_until_stopped(process)
 
 

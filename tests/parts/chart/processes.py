@@ -33,9 +33,9 @@ def settings_of(case: str, workload: Rendered, container: Rendered, root: Path) 
     """Load what a container would, with its file system below `root`."""
     for mount in container["volumeMounts"]:
         (volume,) = [v for v in pod_of(workload)["volumes"] if v["name"] == mount["name"]]
-        _fill(case, volume, _below(root, mount["mountPath"]), root)
+        _fill(case, volume, below(root, mount["mountPath"]), root)
     environ = {
-        name: str(_below(root, value)) if value.startswith("/") else value
+        name: str(below(root, value)) if value.startswith("/") else value
         for name, value in variables(container).items()
     }
     for each in container.get("env", []):
@@ -46,7 +46,8 @@ def settings_of(case: str, workload: Rendered, container: Rendered, root: Path) 
     return load_settings(Path(path) if path else None, environ)
 
 
-def _below(root: Path, path: str) -> Path:
+def below(root: Path, path: str) -> Path:
+    """Return where a file of a container is below a folder."""
     return root / path.lstrip("/")
 
 
@@ -54,7 +55,7 @@ def _fill(case: str, volume: Rendered, folder: Path, root: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if "configMap" in volume:
         for name, text in of_kind(case, "ConfigMap")[volume["configMap"]["name"]]["data"].items():
-            (folder / name).write_text(_moved(text, root))
+            (folder / name).write_text(moved(text, root))
     elif "secret" in volume:
         items = volume["secret"].get("items", [{"path": name} for name in WHOLE])
         for item in items:
@@ -71,7 +72,8 @@ def _content(volume: str) -> str:
     return token_hex(32)
 
 
-def _moved(text: str, root: Path) -> str:
+def moved(text: str, root: Path) -> str:
+    """Return a configuration whose files are below a folder."""
     for folder in ("/run/secrets", "/etc/payrouter"):
         text = text.replace(f'"{folder}', f'"{root}{folder}')
     return text

@@ -22,6 +22,15 @@ CASES: Final[Mapping[str, Path]] = {
 }
 """The values that the chart is rendered with."""
 
+PLATFORM: Final = "platform"
+"""What `make platform` runs."""
+
+RENDERINGS: Final[Mapping[str, Path]] = {
+    **CASES,
+    PLATFORM: SAMPLES / "values" / "platform.yaml",
+}
+"""All of them, with those that only a long run uses."""
+
 Rendered = dict[str, Any]
 """One object of Kubernetes."""
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.parts.chart.rendered import CASES, CHART, DIGEST, RENDERED, ROOT, chart_digest
+from tests.parts.chart.rendered import (
+    CASES,
+    CHART,
+    DIGEST,
+    RENDERED,
+    RENDERINGS,
+    ROOT,
+    chart_digest,
+)
 
 HELM_MODULE: Final = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 KUBERNETES: Final = "1.36.0"
@@ -66,7 +74,7 @@ def run_helm(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def lint(helm: str) -> None:
     """Lint the chart with its own values, and with those of every case."""
-    for values in (CHART / "values.yaml", *CASES.values()):
+    for values in (CHART / "values.yaml", *RENDERINGS.values()):
         arguments = ("--strict", "--kube-version", KUBERNETES, "--values", str(values))
         _checked(run_helm(helm, "lint", str(CHART), *arguments))
 
@@ -75,7 +83,7 @@ def render(helm: str, case: str, chart: Path = CHART) -> str:
     """Return the objects of a case, with digests instead of long values."""
     arguments = ("--namespace", "pay", "--kube-version", KUBERNETES)
     result = run_helm(
-        helm, "template", "payrouter", str(chart), *arguments, "--values", str(CASES[case])
+        helm, "template", "payrouter", str(chart), *arguments, "--values", str(RENDERINGS[case])
     )
     return shortened(_checked(result))
 
@@ -95,7 +103,7 @@ def package(helm: str) -> None:
     with TemporaryDirectory() as folder:
         _checked(run_helm(helm, "package", str(CHART), "--destination", folder))
         (packaged,) = Path(folder).glob("*.tgz")
-        for case in CASES:
+        for case in RENDERINGS:
             if render(helm, case, packaged) != render(helm, case):
                 text = f"{case}: the packaged chart renders something else"
                 raise RenderingError(text)
@@ -104,7 +112,7 @@ def package(helm: str) -> None:
 def write(helm: str) -> Iterator[str]:
     """Write every case and the digest of the chart, and yield the names of those that differ."""
     RENDERED.mkdir(exist_ok=True)
-    for case in CASES:
+    for case in RENDERINGS:
         text, path = render(helm, case), RENDERED / f"{case}.yaml"
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

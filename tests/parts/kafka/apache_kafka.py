@@ -56,7 +56,7 @@ _SECOND: Final = {
     "node.id": "2",
     "listeners": "PLAINTEXT://127.0.0.1:{port}",
 }
-"""Properties of the second broker of a cluster; the first one is its controller."""
+"""Properties of another broker of a cluster; the first one is its controller."""
 
 
 class ApacheKafka:
@@ -68,7 +68,8 @@ class ApacheKafka:
         """Choose ports and a temporary folder; `properties` are added to the node's own.
 
         They may be changed while it does not run; `{port}` and `{controller}` in them are ports.
-        A node that `joins` another one is the second broker of its cluster, and no controller.
+        A node that `joins` another one is a broker of its cluster, and no controller: the second
+        one, or another with its own `node.id`.
         """
         self._directory = server_folder("kafka")
         # While the broker is away, no client's attempt to reach it can take its port.
@@ -78,7 +79,7 @@ class ApacheKafka:
         if joins is not None:
             self._controller = joins._controller  # noqa: SLF001 - of the same class
             self.properties = {**_SECOND, **self.properties}
-            self._cluster = {**joins._cluster, "node_id": "2"}  # noqa: SLF001 - as above
+            self._cluster = {**joins._cluster, "node_id": self.properties["node.id"]}  # noqa: SLF001
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
         self._formatted = False

@@ -21,6 +21,42 @@ _JAAS = "listener.name.sasl_plaintext.{}.sasl.jaas.config"
 _LOGIN = "org.apache.kafka.common.security.{}.{}LoginModule required"
 
 
+def listening(
+    mechanism: str, address: str, protocol: str = "SASL_PLAINTEXT", *, controls: bool = True
+) -> dict[str, str]:
+    """Return the properties of a node where users sign in at an address.
+
+    On its own address, everyone may do everything. It is a controller if it `controls`.
+    """
+    host = "localhost" if protocol == "SASL_SSL" else "127.0.0.1"
+    port = address.rpartition(":")[2]
+    plain, names = "PLAINTEXT://127.0.0.1:{port}", ("CONTROLLER", "PLAINTEXT", protocol)
+    listeners = f"{plain},{protocol}://127.0.0.1:{port}"
+    controller = ",CONTROLLER://127.0.0.1:{controller}" if controls else ""
+    return {
+        "listeners": listeners + controller,
+        "advertised.listeners": f"{plain},{protocol}://{host}:{port}",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{name.replace('CONTROLLER', 'PLAINTEXT')}" for name in names
+        ),
+        "sasl.enabled.mechanisms": mechanism,
+    }
+
+
+def set_scram(bootstrap: str, mechanism: str, passwords: Mapping[str, str]) -> None:
+    """Set the passwords of users by name, at the address where everyone may do everything."""
+    kind = admin.ScramMechanism[mechanism.replace("-", "_")]  # type: ignore[attr-defined]
+    credential = admin.ScramCredentialInfo(kind, 4096)  # type: ignore[attr-defined]
+    changes: list[Any] = [
+        admin.UserScramCredentialUpsertion(name, credential, password.encode())  # type: ignore[attr-defined]
+        for name, password in passwords.items()
+    ]
+    client = admin.AdminClient({"bootstrap.servers": bootstrap})
+    for done in client.alter_user_scram_credentials(changes).values():
+        done.result(30)
+
+
 class Guarded:
     """A broker with a listener where `edge` signs in with a password."""
 
@@ -28,20 +64,7 @@ class Guarded:
         """Choose ports; start it with `start`. `properties` are added to the node's own."""
         self.mechanism = mechanism
         self.bootstrap = f"127.0.0.1:{free_port()}"
-        both = f"PLAINTEXT://127.0.0.1:{{port}},SASL_PLAINTEXT://{self.bootstrap}"
-        names = ("CONTROLLER", "PLAINTEXT", "SASL_PLAINTEXT")
-        self.node = ApacheKafka(
-            {
-                "listeners": f"{both},CONTROLLER://127.0.0.1:{{controller}}",
-                "advertised.listeners": both,
-                "inter.broker.listener.name": "PLAINTEXT",
-                "listener.security.protocol.map": ",".join(
-                    f"{name}:{name.replace('CONTROLLER', 'PLAINTEXT')}" for name in names
-                ),
-                "sasl.enabled.mechanisms": mechanism,
-                **(properties or {}),
-            }
-        )
+        self.node = ApacheKafka({**listening(mechanism, self.bootstrap), **(properties or {})})
 
     def start(self, password: str, others: Mapping[str, str] | None = None) -> None:
         """Start it with this password, or again with another.
@@ -55,18 +78,7 @@ class Guarded:
         self.node.properties[_JAAS.format(self.mechanism.lower())] = login
         self.node.start()
         if self.mechanism != "PLAIN":
-            self._set_scram({USER: password, **(others or {})})
-
-    def _set_scram(self, passwords: Mapping[str, str]) -> None:
-        kind = admin.ScramMechanism[self.mechanism.replace("-", "_")]  # type: ignore[attr-defined]
-        credential = admin.ScramCredentialInfo(kind, 4096)  # type: ignore[attr-defined]
-        changes: list[Any] = [
-            admin.UserScramCredentialUpsertion(name, credential, password.encode())  # type: ignore[attr-defined]
-            for name, password in passwords.items()
-        ]
-        client = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
-        for done in client.alter_user_scram_credentials(changes).values():
-            done.result(30)
+            set_scram(self.node.bootstrap, self.mechanism, {USER: password, **(others or {})})
 
     def deny_write(self, topic: str) -> None:
         """Take the right to write to a topic from the user, and no other."""

@@ -55,8 +55,12 @@ class Prometheus:
 
     def firing(self) -> list[dict[str, Any]]:
         """Return the alerts that are firing."""
+        return [each for each in self.alerts() if each["state"] == "firing"]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts that are firing, and those whose time is not up yet."""
         found: list[dict[str, Any]] = self._ask("alerts", {})["alerts"]
-        return [each for each in found if each["state"] == "firing"]
+        return found
 
     def up(self) -> dict[str, str]:
         """Return how each target is, by its address."""

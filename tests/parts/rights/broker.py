@@ -20,7 +20,7 @@ class StrictKafka:
         """Choose ports; start it with `start`."""
         strict = {key: AUTHORIZED[key] for key in ("authorizer.class.name", "super.users")}
         self._guarded = Guarded(MECHANISM, strict)
-        self._admin: Any = None
+        self._lists: Any = None
 
     @property
     def bootstrap(self) -> str:
@@ -35,7 +35,23 @@ class StrictKafka:
     def start(self, passwords: Mapping[str, str]) -> None:
         """Start it with these users."""
         self._guarded.start(passwords[USER], passwords)
-        self._admin = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
+        self._lists = AccessLists(self.node.bootstrap)
+
+    def grant(self, rights: Iterable[Right]) -> None:
+        """Allow these operations."""
+        self._lists.grant(rights)
+
+    def take(self, right: Right) -> None:
+        """Remove the list that allows one operation."""
+        self._lists.take(right)
+
+
+class AccessLists:
+    """The access control lists of a cluster, where everyone may change them."""
+
+    def __init__(self, bootstrap: str) -> None:
+        """Connect to a running cluster."""
+        self._admin: Any = admin.AdminClient({"bootstrap.servers": bootstrap})
 
     def grant(self, rights: Iterable[Right]) -> None:
         """Allow these operations."""

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from structlog.testing import capture_logs
 
 from consumers.configuration import every_consumer
 from consumers.doctor.query_stores import query_store, store_needs
@@ -17,8 +18,12 @@ from consumers.doctor.results import CheckResult, CheckState
 from consumers.doctor.stores import judge_store
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.configured import Consumer
+from consumers.runtime.member.store_watch import StoreWatch
+from consumers.runtime.store.engines import open_engine
 from consumers.runtime.store.statements import quoted
 from router.commands.invocation import Invocation
+from router.telemetry.logs import get_log
+from router.telemetry.management import Health
 from router.terminal.options import ConfigurationPlace
 from tests.parts.cli_in_process import Command, commands_in
 from tests.parts.databases import DatabaseServer, execute, fresh_database
@@ -130,11 +135,33 @@ def test_every_right_taken_away_is_named_and_given_back(
     needed = {missed(roles, each, table) for each in consumers for table in rights_of(each)}
     assert named == needed
     asyncio.run(_every_statement_names_its_right(consumers))
+    said = {line for each in consumers for line in watched(each)}
+    assert said == {f"{missing}; grant: {remedy}" for missing, remedy in needed}
 
     for result in found:
         execute(roles.url, result.remedy)
     assert examined(consumers) == []
+    assert [line for each in consumers for line in watched(each)] == []
     assert made(payrouter, roles) == []
+
+
+def watched(consumer: Consumer) -> Sequence[str]:
+    """Return what a process says that it lacks, in its log and where it reports its readiness."""
+
+    async def checked() -> StoreWatch:
+        engine = open_engine(consumer.settings)
+        watch = StoreWatch(engine, consumer.service, get_log("test"))
+        await watch.check()
+        await engine.dispose()
+        return watch
+
+    with capture_logs() as logged:
+        watch = asyncio.run(checked())
+    well = Health(good=True, detail="consuming")
+    lines = [] if watch.health(well) is well else watch.health(well).detail.splitlines()
+    assert [each["detail"] for each in logged] == (["; ".join(lines)] if lines else [])
+    assert watch.health(well).good is not bool(lines)
+    return lines
 
 
 def rights_of(consumer: Consumer) -> Mapping[str, Sequence[str]]:

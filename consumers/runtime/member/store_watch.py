@@ -1,0 +1,63 @@
+"""Compares the rights of a consumer's role with its needs, at the start and then every minute.
+
+A right that only a rare statement needs is named when it is lost, not when it is missed.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.service import Service
+from consumers.runtime.store.table_rights import lacked_rights
+from router.background import in_background
+from router.telemetry.logs import Log
+from router.telemetry.management import Health
+
+RETRY_SECONDS = 5.0
+"""Interval between checks while a right is missing, so that a grant is noticed soon."""
+
+
+@dataclass
+class StoreWatch:
+    """Checks the rights until it is stopped, and keeps the latest result."""
+
+    engine: AsyncEngine
+    service: Service
+    log: Log
+    interval_seconds: float = 60.0
+    lacked: Sequence[str] = ()
+    """A sentence for each table on which the role lacks rights."""
+
+    def health(self, other: Health) -> Health:
+        """Combine the result with the health of the rest."""
+        if not self.lacked:
+            return other
+        more = [] if other.good else [other.detail]
+        return Health(good=False, detail="\n".join([*more, *self.lacked]))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Check the rights while the block runs."""
+        async with in_background(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                # A store that is away is reported by everything that uses it.
+                await self.check()
+            soon = min(RETRY_SECONDS, self.interval_seconds)
+            await asyncio.sleep(soon if self.lacked else self.interval_seconds)
+
+    async def check(self) -> None:
+        """Compare once, and log what is new."""
+        async with self.engine.connect() as connection:
+            lacked = await lacked_rights(connection, self.service)
+        before, self.lacked = self.lacked, lacked
+        if lacked and lacked != before:
+            self.log.error("rights_missing", detail="; ".join(lacked))
+        elif before and not lacked:
+            self.log.info("rights_granted")

@@ -1,0 +1,1 @@
+"""A whole deployment without containers, from the settings that the chart renders."""
