@@ -172,7 +172,7 @@ def taken_away(made: Deployment) -> None:
 
 
 async def main(*, only_whole: bool) -> None:
-    """Run it beside a receiver of messages."""
+    """Run it along with a receiver of messages."""
     folder = server_folder("platform")
     folder.chmod(0o755)
     try:

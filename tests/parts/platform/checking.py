@@ -42,7 +42,7 @@ def check_exact(shop: Shop, stores: Stores, receiver: Hook) -> str:
 
 
 def check_doctor(system: Fleet, operator: Pod) -> str:
-    """Have doctor find nothing wrong for any process, and return a line."""
+    """Check that doctor finds nothing wrong for any process; return a line."""
     (topics,) = system.of("topics")
     pods = [*(system.of(name)[0] for name in RUN), topics, operator]
     for pod in pods:
@@ -52,7 +52,7 @@ def check_doctor(system: Fleet, operator: Pod) -> str:
 
 
 def check_forwarded(system: Fleet, shop: Shop) -> str:
-    """Have an edge refuse a forgery, and name its source behind the proxy; return a line."""
+    """Check that a forgery is refused, and its source behind the proxy is logged; return a line."""
     status = shop.forge("blockatm")
     assert status in range(400, 500), status
     named = f'"source": "{CUSTOMER}"'
@@ -62,14 +62,14 @@ def check_forwarded(system: Fleet, shop: Shop) -> str:
 
 
 def check_both_edges(system: Fleet) -> str:
-    """Have both edges accept deliveries; return a line."""
+    """Check that both edges accept deliveries; return a line."""
     counts = [system.log_since(p, 0).count('"outcome": "accepted"') for p in system.of("edge")]
     assert min(counts) > 0, counts
     return f"deliveries accepted by each edge: {', '.join(map(str, counts))}"
 
 
 def check_monitored(running: Prometheus, targets: int) -> str:
-    """Have every target up, every rule evaluated and no alert active; return a line."""
+    """Check that all targets are up, all rules evaluated, no alert is active; return a line."""
 
     def is_up() -> bool:
         found = running.up()

@@ -1,4 +1,4 @@
-"""The pods as processes: what they say of themselves, and what `doctor` says of them."""
+"""The pods as processes: what they report, and what `doctor` finds for them."""
 
 import contextlib
 import json
@@ -98,7 +98,7 @@ class Fleet:
 
 
 def _succeed(name: str, command: Callable[[], Said]) -> None:
-    """Run a command until it succeeds, as Kubernetes does; fail with what it said last."""
+    """Run a command until it succeeds, as Kubernetes does; fail with its last output."""
     deadline = time.monotonic() + _RESTARTED_SECONDS
     while True:
         said = command()

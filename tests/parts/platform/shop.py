@@ -57,7 +57,7 @@ class Shop:
     """Deliveries that were refused and sent again, as a gateway does."""
 
     def sell(self, gateway: str) -> str:
-        """Place an order and have it paid by a gateway, whose delivery arrives twice."""
+        """Place an order and deliver its payment twice, as its gateway might."""
         order = self._order(f"{gateway}-{next(self.numbers)}")
         self._place(gateway, order)
         if "pending" in self.endpoints[gateway].provider.kinds["payment"]:
@@ -72,7 +72,7 @@ class Shop:
         return order.reference
 
     def pay_out(self, gateway: str) -> None:
-        """Have a gateway report a payout."""
+        """Deliver a payout as its gateway would."""
         self._deliver(gateway, _as(self._order(f"out-{next(self.numbers)}"), "payout.confirmed"))
 
     def forge(self, gateway: str) -> int:

@@ -1,7 +1,7 @@
 """`payrouter db roles` on a real PostgreSQL: exactly the needed rights, and each is missed."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tests.parts.cli_in_process import Command, commands_in
 from tests.parts.databases import DatabaseServer, execute, fresh_database
 from tests.parts.edge.edge_command import NoConsumers
 from tests.parts.roles import RolesOfTest, roles_of
+from tests.parts.waiting import eventually
 
 
 @pytest.fixture
@@ -138,6 +139,7 @@ def test_every_right_taken_away_is_named_and_given_back(
     said = {line for each in consumers for line in watched(each)}
     assert said == {f"{missing}; grant: {remedy}" for missing, remedy in needed}
 
+    asyncio.run(_noticed(consumers[0], lambda: execute(roles.url, found[0].remedy)))
     for result in found:
         execute(roles.url, result.remedy)
     assert examined(consumers) == []
@@ -146,7 +148,7 @@ def test_every_right_taken_away_is_named_and_given_back(
 
 
 def watched(consumer: Consumer) -> Sequence[str]:
-    """Return what a process says that it lacks, in its log and where it reports its readiness."""
+    """Return what a process reports that it lacks, in its log and in its readiness."""
 
     async def checked() -> StoreWatch:
         engine = open_engine(consumer.settings)
@@ -162,6 +164,18 @@ def watched(consumer: Consumer) -> Sequence[str]:
     assert [each["detail"] for each in logged] == (["; ".join(lines)] if lines else [])
     assert watch.health(well).good is not bool(lines)
     return lines
+
+
+async def _noticed(consumer: Consumer, grant: Callable[[], None]) -> None:
+    """Let a process notice what it lacks, and that some of it is granted."""
+    engine = open_engine(consumer.settings)
+    watch = StoreWatch(engine, consumer.service, get_log("test"), interval_seconds=0.01)
+    async with watch.running():
+        await eventually(lambda: watch.lacked, "rights that are missed")
+        before = watch.lacked
+        grant()
+        await eventually(lambda: watch.lacked == before[1:], "a right that is granted")
+    await engine.dispose()
 
 
 def rights_of(consumer: Consumer) -> Mapping[str, Sequence[str]]:
