@@ -167,7 +167,7 @@ def taken_away(made: Deployment) -> None:
         say_sum(kind, own)
     every = [each for own in taken.values() for each in own]
     store(every)
-    unnamed = [f"{each.of}: {each.what}" for each in every if not each.doctor]
+    unnamed = [f"{each.of}: {each.what}" for each in every if each.doctor is False]
     assert unnamed == [], unnamed
 
 

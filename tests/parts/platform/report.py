@@ -27,7 +27,7 @@ def say_head() -> None:
 
 def say_taken(taken: Taken) -> None:
     """Print a line of the table."""
-    doctor = "yes" if taken.doctor else "NO"
+    doctor = {True: "yes", False: "NO", None: "-"}[taken.doctor]
     seconds = (f"{taken.named_seconds:.1f} s", f"{taken.back_seconds:.1f} s")
     say(_LINE.format(taken.of, taken.what[-44:], taken.process, doctor, *seconds))
 
@@ -36,11 +36,12 @@ def say_sum(kind: str, taken: Sequence[Taken]) -> None:
     """Print how many of a kind were named, by whom, and how soon."""
     named = [each for each in taken if each.process != "-"]
     seconds = [each.named_seconds for each in named] or [0.0]
+    checked = sum(each.doctor is True for each in taken)
+    back = max(each.back_seconds for each in taken)
+    say(f"{kind}: {len(taken)} taken away, named by doctor {checked}, by processes {len(named)};")
     say(
-        f"{kind}: {len(taken)} taken away; named by doctor {sum(t.doctor for t in taken)}, by the "
-        f"process {len(named)}, after {statistics.median(seconds):.1f} s (median) to "
-        f"{max(seconds):.1f} s; whole again after {max(t.back_seconds for t in taken):.1f} s "
-        "at most"
+        f"  named after {statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s at most; "
+        f"whole again after {back:.1f} s at most"
     )
 
 

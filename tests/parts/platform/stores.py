@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from consumers.configuration import every_consumer
+from consumers.runtime.configured import Consumer
 from consumers.runtime.store.table_rights import lacks, no_usage, table_needs
 from router.commands.invocation import Invocation
 from router.terminal.options import ConfigurationPlace
@@ -25,28 +26,35 @@ SESSIONS: Final = "6"
 """Sessions of the server that a role has: fewer than its processes have connections."""
 
 
+EXPORTER: Final = "exporter"
+EXPORTED: Final = ("fence", "held", "outbox")
+"""Tables of each consumer that the exporter reads in every round, as the reader."""
+
+
 @dataclass(frozen=True)
 class TableRight:
-    """A right of a consumer on a table of its schema, or to use the schema."""
+    """A right of a process on a table of a schema, or to use the schema."""
 
-    consumer: str
+    process: str
     role: str
+    schema: str
     right: str
     table: str | None
 
     @property
     def what(self) -> str:
         """Name it."""
-        return (
-            f"{self.right} {self.consumer}.{self.table}" if self.table else f"{self.right} schema"
-        )
+        on = f"{self.schema}.{self.table}" if self.table else f"schema {self.schema}"
+        return f"{self.right} {on}"
 
     @property
     def sentence(self) -> str:
-        """What process and doctor say without it."""
+        """What the process reports without it, and doctor if it checks the role."""
+        if self.process == EXPORTER:
+            return f"the database role lacks a right on table {self.table} that {self.right} needs"
         if self.table is None:
-            return no_usage(self.role, self.consumer)
-        return lacks(self.role, self.consumer, self.table, [self.right])
+            return no_usage(self.role, self.schema)
+        return lacks(self.role, self.schema, self.table, [self.right])
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,17 @@ class Stores:
     folder: Path
 
     def rights(self) -> Mapping[str, Sequence[TableRight]]:
-        """Return by consumer every right that it needs."""
+        """Return by process the rights that it needs."""
         place = ConfigurationPlace(self.folder / "payrouter.toml", self.folder)
-        return {
-            each.service.name: list(_rights(each, self.roles.name(each.service.name)))
-            for each in every_consumer(Invocation(place, NoConsumers()))
-        }
+        consumers = every_consumer(Invocation(place, NoConsumers()))
+        reader = self.roles.name("reader")
+        read = [
+            TableRight(EXPORTER, reader, each.service.schema, "SELECT", table)
+            for each in consumers
+            for table in EXPORTED
+        ]
+        own = {each.service.name: list(_rights(each, self.roles)) for each in consumers}
+        return {**own, EXPORTER: read}
 
     def take(self, right: TableRight) -> None:
         """Revoke a right."""
@@ -79,16 +92,17 @@ class Stores:
         return asyncio.run(_row(self.roles.url, query))
 
 
-def _rights(consumer: Any, role: str) -> Iterator[TableRight]:  # noqa: ANN401 - a consumer
-    name = consumer.service.schema
-    yield TableRight(name, role, "USAGE", None)
-    for table, rights in table_needs(consumer.service).items():
+def _rights(consumer: Consumer, roles: RolesOfTest) -> Iterator[TableRight]:
+    service = consumer.service
+    role = roles.name(service.name)
+    yield TableRight(service.name, role, service.schema, "USAGE", None)
+    for table, rights in table_needs(service).items():
         for right in rights:
-            yield TableRight(name, role, right, table)
+            yield TableRight(service.name, role, service.schema, right, table)
 
 
 def _of(right: TableRight) -> str:
-    schema = f'"{right.consumer}"'
+    schema = f'"{right.schema}"'
     return f'{schema}."{right.table}"' if right.table else f"SCHEMA {schema}"
 
 

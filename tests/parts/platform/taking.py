@@ -13,7 +13,7 @@ from tests.parts.monitoring.system import CONSUMERS
 from tests.parts.platform.brokers import Brokers
 from tests.parts.platform.fleet import Fleet
 from tests.parts.platform.pods import Pod
-from tests.parts.platform.stores import Stores, TableRight
+from tests.parts.platform.stores import EXPORTER, Stores, TableRight
 from tests.parts.waiting import until
 
 INCLUDED_IN: Final = {
@@ -36,9 +36,14 @@ class Taken:
     what: str
     process: str
     """Where every process of it named it; `-` if a command alone uses it."""
-    doctor: bool
+    doctor: bool | None
+    """Whether doctor named it; None if it does not check this role."""
     named_seconds: float
     back_seconds: float
+
+
+Naming = tuple[str, bool | None, float]
+"""Where the process named a right, whether doctor did, and after how many seconds."""
 
 
 def kafka_rounds(rights: Mapping[str, Sequence[Right]]) -> Iterator[Sequence[tuple[str, Right]]]:
@@ -93,7 +98,7 @@ def take_lists(
                 yield Taken(name, what, process, doctor, seconds, back)
 
 
-def _list_named(system: Fleet, began: float, name: str, right: Right) -> tuple[str, bool, float]:
+def _list_named(system: Fleet, began: float, name: str, right: Right) -> Naming:
     (sentence,) = denied([right])
     missing, _, _ = sentence.partition("; grant: ")
     pods = system.of(name)
@@ -122,7 +127,7 @@ def _recovered(system: Fleet) -> float:
 def take_table_rights(
     system: Fleet, stores: Stores, traffic: Callable[[], None]
 ) -> Iterator[Taken]:
-    """Take away every right on the database, of each consumer one at a time, under traffic."""
+    """Take away every right on the database, of each process one at a time, under traffic."""
     waiting = {name: deque(own) for name, own in stores.rights().items()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while any(waiting.values()):
@@ -139,15 +144,17 @@ def take_table_rights(
             sent.result()
             back = _recovered(system)
             for right, (process, doctor, seconds) in zip(together, named, strict=True):
-                yield Taken(right.consumer, right.what, process, doctor, seconds, back)
+                yield Taken(right.process, right.what, process, doctor, seconds, back)
 
 
-def _table_named(system: Fleet, began: float, right: TableRight) -> tuple[str, bool, float]:
-    pods = system.of(right.consumer)
+def _table_named(system: Fleet, began: float, right: TableRight) -> Naming:
+    pods = system.of(right.process)
     for pod in pods:
         until(_probes(system, pod, right.sentence), f"{pod.name}: {right.sentence}")
         assert not system.ready(pod)[0], f"{pod.name} is ready, but {right.sentence}"
     seconds = time.monotonic() - began
+    if right.process == EXPORTER:
+        return "/readyz", None, seconds
     until(_says(system, pods[0], "stores", right.sentence), f"doctor: {right.sentence}")
     return "/readyz", True, seconds
 
