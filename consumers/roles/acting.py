@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, make_url, select
 
 from consumers.configuration import every_consumer
-from consumers.roles.granting import Changes, grant, make_roles
+from consumers.roles.granting import Changes, grant, grant_to_known, make_roles
 from consumers.roles.wanted import (
     DatabaseRoles,
     owner_of,
@@ -95,15 +95,19 @@ def upgrading(settings: ConsumerSettings) -> ConsumerSettings:
 
 
 async def grant_after_upgrade(consumer: Consumer) -> None:
-    """Give the rights on new tables to the roles of a consumer, if another role owns the tables."""
+    """Give the rights on new tables to the roles of a consumer, if another role owns the tables.
+
+    A configuration with one URL may be that of the owner alone, as a job has it.
+    """
     owner, reader, schema = owner_of(consumer), reader_of(consumer), schema_roles(consumer)
-    if owner is None or owner.name == schema.role:
-        return
     engine = open_patient_engine(upgrading(consumer.settings), "upgrade")
     try:
         with unavailability_explained(consumer.settings):
             async with engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-                await grant(Changes(connection), schema, reader.name if reader else None)
+                if owner is None or owner.name == schema.role:
+                    await grant_to_known(Changes(connection), schema)
+                else:
+                    await grant(Changes(connection), schema, reader.name if reader else None)
     finally:
         await engine.dispose()

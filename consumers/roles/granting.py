@@ -1,7 +1,7 @@
 """Creates roles, makes one the owner of the tables, and gives the others exactly their rights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,6 +51,20 @@ async def grant(changes: Changes, schema: SchemaRoles, reader: str | None) -> No
             wanted = READ if rights is None else rights.get(table, ())
             name = f"{quoted(schema.schema)}.{quoted(table)}"
             await _adjust(changes, name, role, set(wanted), found.get((role, table), set()))
+
+
+async def grant_to_known(changes: Changes, schema: SchemaRoles) -> None:
+    """Do the same for the roles that have rights by default, as this user, the owner, gave them.
+
+    So the owner can give the rights on new tables without the URLs of the other roles.
+    """
+    owner = await changes.connection.scalar(text("SELECT CAST(current_user AS text)"))
+    known = await _defaults(changes.connection, schema.schema, str(owner))
+    known.pop(str(owner), None)
+    reader = next((role for role, rights in known.items() if rights == set(READ)), None)
+    for role, rights in known.items():
+        if rights >= set(DEFAULT):
+            await grant(changes, replace(schema, role=role), reader)
 
 
 async def _adjust(
@@ -130,21 +144,29 @@ def _name(kind: str, name: str) -> str:
 async def _grant_by_default(
     changes: Changes, owner: str, schema: SchemaRoles, reader: str | None
 ) -> None:
-    query = text(
-        "SELECT pg_get_userbyid(a.grantee) || ' ' || a.privilege_type"
-        " FROM pg_default_acl, aclexplode(defaclacl) AS a WHERE defaclobjtype = 'r'"
-        " AND defaclnamespace = to_regnamespace(:schema) AND defaclrole = to_regrole(:owner)"
-    )
-    place = {"schema": quoted(schema.schema), "owner": quoted(owner)}
-    found = set(await changes.connection.scalars(query, place))
+    found = await _defaults(changes.connection, schema.schema, owner)
     roles: Mapping[str, Sequence[str]] = {schema.role: DEFAULT} | ({reader: READ} if reader else {})
     for role, rights in roles.items():
-        missing = [right for right in rights if f"{role} {right}" not in found]
+        missing = [right for right in rights if right not in found.get(role, ())]
         if missing:
             await changes.make(
                 f"ALTER DEFAULT PRIVILEGES FOR ROLE {quoted(owner)} IN SCHEMA"
                 f" {quoted(schema.schema)} GRANT {', '.join(missing)} ON TABLES TO {quoted(role)}"
             )
+
+
+async def _defaults(connection: AsyncConnection, schema: str, owner: str) -> dict[str, set[str]]:
+    """Return by role the rights on tables that the owner makes in a schema later."""
+    query = text(
+        "SELECT pg_get_userbyid(a.grantee), a.privilege_type"
+        " FROM pg_default_acl, aclexplode(defaclacl) AS a WHERE defaclobjtype = 'r'"
+        " AND defaclnamespace = to_regnamespace(:schema) AND defaclrole = to_regrole(:owner)"
+    )
+    found: dict[str, set[str]] = {}
+    place = {"schema": quoted(schema), "owner": quoted(owner)}
+    for role, right in await connection.execute(query, place):
+        found.setdefault(role, set()).add(right)
+    return found
 
 
 async def _tables(connection: AsyncConnection, schema: str) -> Sequence[str]:

@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from consumers.roles.verifier import is_plain
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.engines import bare_url
-from consumers.runtime.store.schema_version import histories
-from consumers.runtime.store.tables import needed_rights
+from consumers.runtime.store.table_rights import table_needs
 
 READ = ("SELECT",)
 
@@ -62,10 +61,8 @@ def wanted_roles(consumers: Iterable[Consumer]) -> list[tuple[DatabaseRoles, Con
 def schema_roles(consumer: Consumer) -> SchemaRoles:
     """Return the rights of a consumer's role on the tables of its schema."""
     service = consumer.service
-    tables = [*consumer.tables.metadata.sorted_tables, *service.tables.sorted_tables]
-    versions = {history.version_table: READ for history in histories(service)}
-    rights = versions | {table.name: needed_rights(table) for table in tables}
-    return SchemaRoles(service.schema, _login(consumer.settings.database_url).name, rights)
+    role = _login(consumer.settings.database_url).name
+    return SchemaRoles(service.schema, role, table_needs(service))
 
 
 def owner_of(consumer: Consumer) -> Login | None:

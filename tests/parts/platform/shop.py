@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import itertools
+import logging
 import random
 import time
 from collections import Counter
@@ -131,7 +132,9 @@ def opened(
         if each.token is not None
     }
     signing = {n: as_gateway(each, gateways.signing_key(n)) for n, each in endpoints.items()}
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+    quiet = logging.getLogger("tests.parts.platform.quiet")
+    quiet.disabled = True
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5}, logger=quiet)
     return Shop(url, endpoints, signing, tokens, settings.topics.topics(), producer)
 
 

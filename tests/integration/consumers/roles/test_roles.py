@@ -83,7 +83,11 @@ def test_roles_are_printed_made_and_then_there(
     printed = made(payrouter, roles, "--print")
     assert made(payrouter, roles, "--print") == printed
     assert made(payrouter, roles) == printed
+    # The owner alone, as a job has it, gives the others their rights.
+    own, configured = tmp_path / "payrouter.toml", roles.tables()
+    own.write_text(f'[database]\nurl = "{roles.url_of("owner")}"', encoding="utf-8")
     assert payrouter("db", "upgrade").status == 0
+    own.write_text(configured, encoding="utf-8")
 
     assert made(payrouter, roles) == []
     assert examined(consumers_of(tmp_path)) == []
@@ -91,7 +95,6 @@ def test_roles_are_printed_made_and_then_there(
     assert script.out.startswith("-- database ")
 
     # Listings connect with the reader's URL, and what may be acted on does not.
-    own = tmp_path / "payrouter.toml"
     elsewhere = roles.url_of("reader").replace(f"reader_{roles.mark}", "nobody_at_all")
     tables = roles.tables().replace(roles.url_of("reader"), elsewhere)
     own.write_text(tables, encoding="utf-8")
@@ -170,12 +173,18 @@ async def _noticed(consumer: Consumer, grant: Callable[[], None]) -> None:
     """Let a process notice what it lacks, and that some of it is granted."""
     engine = open_engine(consumer.settings)
     watch = StoreWatch(engine, consumer.service, get_log("test"), interval_seconds=0.01)
+    with capture_logs() as logged:
+        await _until_granted(watch, grant)
+    assert [each["event"] for each in logged] == ["rights_missing", "rights_missing"]
+    await engine.dispose()
+
+
+async def _until_granted(watch: StoreWatch, grant: Callable[[], None]) -> None:
     async with watch.running():
         await eventually(lambda: watch.lacked, "rights that are missed")
         before = watch.lacked
         grant()
         await eventually(lambda: watch.lacked == before[1:], "a right that is granted")
-    await engine.dispose()
 
 
 def rights_of(consumer: Consumer) -> Mapping[str, Sequence[str]]:
