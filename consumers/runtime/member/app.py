@@ -25,10 +25,9 @@ from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.recall import recall_outcomes
 from consumers.runtime.member.report import Report, explained
-from consumers.runtime.member.store_watch import StoreWatch
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
-from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
+from consumers.runtime.member.watches import StoreWatch, topic_watch
 from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.service import ConsumerActions, Recall, Service
 from consumers.runtime.settings import ConsumerSettings

@@ -11,7 +11,7 @@ from typing import Final
 from tests.parts.platform.taking import Taken
 
 WHERE: Final = Path("build") / "platform.json"
-_LINE: Final = "{:<14} {:<44} {:<8} {:<6} {:>6} {:>6}"
+_LINE: Final = "{:<13} {:<55} {:<8} {:<6} {:>6} {:>6}"
 
 
 def say(line: str) -> None:
@@ -29,7 +29,7 @@ def say_taken(taken: Taken) -> None:
     """Print a line of the table."""
     doctor = {True: "yes", False: "NO", None: "-"}[taken.doctor]
     seconds = (f"{taken.named_seconds:.1f} s", f"{taken.back_seconds:.1f} s")
-    say(_LINE.format(taken.of, taken.what[-44:], taken.process, doctor, *seconds))
+    say(_LINE.format(taken.of, taken.what, taken.process, doctor, *seconds))
 
 
 def say_sum(kind: str, taken: Sequence[Taken]) -> None:

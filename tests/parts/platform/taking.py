@@ -94,7 +94,7 @@ def take_lists(
                 brokers.lists.grant(right for _, right in together)
             back = _recovered(system)
             for (name, right), (process, doctor, seconds) in zip(together, named, strict=True):
-                what = f"{right.operation} {right.resource.kind} {right.resource.name}"
+                what = f"{right.operation} {right.resource.name}"
                 yield Taken(name, what, process, doctor, seconds, back)
 
 

@@ -18,7 +18,7 @@ from consumers.doctor.results import CheckResult, CheckState
 from consumers.doctor.stores import judge_store
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.configured import Consumer
-from consumers.runtime.member.store_watch import StoreWatch
+from consumers.runtime.member.watches import StoreWatch
 from consumers.runtime.store.engines import open_engine
 from consumers.runtime.store.statements import quoted
 from router.commands.invocation import Invocation

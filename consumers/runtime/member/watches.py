@@ -1,23 +1,45 @@
-"""Compares the rights of a consumer's role with its needs, at the start and then every minute.
+"""Compares what a consumer needs with what is there, at the start and then every minute.
 
-A right that only a rare statement needs is named when it is lost, not when it is missed.
+Its topics (sources, dead letters, outcomes) are compared as those of the edge are, and so are the
+rights of its role on its tables: one that only a rare statement needs is named when it is lost.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.service import Service
 from consumers.runtime.store.table_rights import lacked_rights
+from consumers.runtime.topic_check import TopicCheck
 from router.background import in_background
-from router.telemetry.logs import Log
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
+from router.telemetry.logs import Log, get_log
 from router.telemetry.management import Health
 
 RETRY_SECONDS = 5.0
 """Interval between checks while a right is missing, so that a grant is noticed soon."""
+
+
+def topic_watch(
+    check: TopicCheck, kafka: KafkaConnection, registry: CollectorRegistry
+) -> TopicWatch:
+    """Return the topic watch of one consumer."""
+    return TopicWatch(
+        make=partial(make_admin, kafka, request_timeout_ms=REQUEST_MILLISECONDS),
+        needs=check.needs,
+        metrics=TopicMetrics(registry, [need.name for need in check.needs]),
+        log=get_log("topics"),
+        interval_seconds=check.every_seconds,
+        require_check=check.required,
+        rights=check.rights,
+    )
 
 
 @dataclass
