@@ -157,7 +157,7 @@ def taken_away(made: Deployment) -> None:
     """Take every right away, print the table and fail if doctor did not name one."""
     taken: dict[str, list[Taken]] = {"rights on Kafka": [], "rights on the database": []}
     say_head()
-    for each in take_lists(made.system, made.kafka, made.rights()):
+    for each in take_lists(made.system, made.kafka, made.rights(), made.trade):
         say_taken(each)
         taken["rights on Kafka"].append(each)
     for each in take_table_rights(made.system, made.stores, made.trade):

@@ -79,19 +79,23 @@ def has_effect(right: Right, others: Sequence[Right]) -> bool:
 
 
 def take_lists(
-    system: Fleet, brokers: Brokers, rights: Mapping[str, Sequence[Right]]
+    system: Fleet,
+    brokers: Brokers,
+    rights: Mapping[str, Sequence[Right]],
+    traffic: Callable[[], None],
 ) -> Iterator[Taken]:
-    """Take away every right on Kafka, and yield what followed."""
+    """Take away every right on Kafka under traffic, and yield what followed."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for together in kafka_rounds(rights):
             for _, right in together:
                 brokers.lists.take(right)
-            began = time.monotonic()
+            sent, began = pool.submit(traffic), time.monotonic()
             try:
                 look = partial(_list_named, system, began)
                 named = list(pool.map(look, *zip(*together, strict=True)))
             finally:
                 brokers.lists.grant(right for _, right in together)
+            sent.result()
             back = _recovered(system)
             for (name, right), (process, doctor, seconds) in zip(together, named, strict=True):
                 what = f"{right.operation} {right.resource.name}"
