@@ -47,7 +47,7 @@ async def measure(bootstrap: str, topic: str, interface: str) -> list[tuple[int,
     kafka = KafkaConnection.of(settings_from({"kafka": {"bootstrap_servers": bootstrap}}).kafka)
     publisher = KafkaPublisher(
         producer_factory(kafka, 1024 * 1024),
-        probe_of([topic], lambda _topic: None),
+        probe_of([topic], lambda _topic: None, ()),
         RecordRoom(1024 * 1024),
         EdgeMetrics(CollectorRegistry(), topics=Topics(topic.partition(".")[0] + ".")),
         get_log("publish"),

@@ -71,7 +71,7 @@ def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> Producer
 
 
 def probe_of(
-    topics: Sequence[str], min_in_sync: Callable[[str], int | None], rights: Collection[Right] = ()
+    topics: Sequence[str], min_in_sync: Callable[[str], int | None], rights: Collection[Right]
 ) -> TopicProbe:
     """Return a probe of these topics, which writes nothing and creates no topic.
 

@@ -29,7 +29,7 @@ from tests.parts.roles import CONSUMERS, RolesOfTest, roles_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SESSIONS = 2
+SESSIONS = 1
 PLAYED = ("Pending, then paid", "An amount that an operator looked up", "Closed, and open again")
 CAST = [scenarios()[title] for title in PLAYED]
 

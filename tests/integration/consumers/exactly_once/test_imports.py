@@ -19,6 +19,7 @@ OURS = (
     "router.contract",
     "router.broker.adapter",
     "router.broker.log",
+    "router.broker.rights",
     "router.broker.topics",
 )
 LIBRARIES = ("alembic", "apprise", "asyncpg", "jinja2", "rich", "structlog")

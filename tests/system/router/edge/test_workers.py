@@ -234,6 +234,7 @@ async def test_workers_end_with_a_parent_that_is_killed(
             await edge.until_answered(200, "/readyz")
             pids = worker_pids(edge.process.pid).values()
             kill([edge.process.pid])
+            await edge.process.wait()
             try:
                 await eventually(lambda: not any(map(is_running, pids)), "the end of the workers")
             finally:

@@ -112,7 +112,7 @@ async def test_partition_without_records_has_a_fence(feed: Feed) -> None:
     )
 
 
-async def test_fences_of_another_cluster_are_ignored(feed: Feed) -> None:
+async def test_fences_of_another_cluster_can_be_ignored_by_a_setting(feed: Feed) -> None:
     stale = {
         "cluster_id": CLUSTER,
         "topic": feed.topic,
@@ -124,7 +124,7 @@ async def test_fences_of_another_cluster_are_ignored(feed: Feed) -> None:
     async with feed.engine.begin() as connection:
         await connection.execute(TABLES.fence.insert(), stale)
     await feed.send(map(numbered, range(5)))
-    async with feed.member():
+    async with feed.member(other_cluster="read"):
         await feed.applied(5)
     assert (await fences_of(feed.engine))[feed.partition(0)].next_offset == 1000
     assert (await feed.fences())[0].next_offset == 5

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from router.broker import producers
 from router.broker.connection import KafkaConnection
+from router.broker.rights import KafkaOperation, Right, on_topic
 from router.broker.topics.record_size import batch_bytes
 from router.configuration.settings import settings_from
 from router.contract.topics import Topics
@@ -61,6 +62,9 @@ class Edge:
         self._prefix, self._password = prefix, password
         self.registry = CollectorRegistry()
 
+    def _writing(self, topic: str) -> Right:
+        return on_topic("User:edge", KafkaOperation.WRITE, topic, "to publish events")
+
     @contextlib.asynccontextmanager
     async def running(self, timing: PublishTiming | None = None) -> AsyncIterator[KafkaPublisher]:
         """Run the publisher, signed in as a user whose rights can be revoked."""
@@ -78,7 +82,7 @@ class Edge:
         kafka = KafkaConnection.of(settings_from({"kafka": values}).kafka)
         publisher = KafkaPublisher(
             producer_factory(kafka, 1024 * 1024),
-            probe_of(topics, lambda _topic: None),
+            probe_of(topics, lambda _topic: None, [self._writing(topic) for topic in topics]),
             RecordRoom(1024 * 1024),
             EdgeMetrics(self.registry, topics=Topics(self._prefix)),
             get_log("publish"),
@@ -266,7 +270,7 @@ async def test_missing_write_right_affects_only_its_topic_and_readiness(
         rest = Counter(await all_published(publish, mixed[:20]))
 
     denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
-    assert f"not allowed to write to topic {edge.payout}" in unprompted
+    assert f"User:edge may not WRITE topic `{edge.payout}`; grant: " in unprompted
     assert results == {"kept": NEIGHBOURS // 2, denied: NEIGHBOURS // 2}
     assert not refused.good
     assert rest == {"kept": 20}

@@ -88,7 +88,7 @@ async def running(
     registry = CollectorRegistry()
     publisher = KafkaPublisher(
         producer_factory(connection_to(bootstrap), 1024 * 1024),
-        probe_of([topic], lambda _topic: None),
+        probe_of([topic], lambda _topic: None, ()),
         RecordRoom(1024 * 1024),
         EdgeMetrics(registry, topics=Topics(topic.removesuffix("payment"))),
         get_log("publish"),
