@@ -52,7 +52,7 @@ def set_scram(bootstrap: str, mechanism: str, passwords: Mapping[str, str]) -> N
         admin.UserScramCredentialUpsertion(name, credential, password.encode())  # type: ignore[attr-defined]
         for name, password in passwords.items()
     ]
-    client = admin.AdminClient({"bootstrap.servers": bootstrap})
+    client = admin.AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     for done in client.alter_user_scram_credentials(changes).values():
         done.result(30)
 

@@ -51,7 +51,7 @@ class AccessLists:
 
     def __init__(self, bootstrap: str) -> None:
         """Connect to a running cluster."""
-        self._admin: Any = admin.AdminClient({"bootstrap.servers": bootstrap})
+        self._admin: Any = admin.AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
 
     def grant(self, rights: Iterable[Right]) -> None:
         """Allow these operations."""
