@@ -27,7 +27,6 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.service import ConsumerActions, Play, Service, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.order import Order
@@ -37,6 +36,12 @@ from router.terminal.processes import loop_factory
 from tests.parts.connections import connection_to
 from tests.parts.contract.events import event
 from tests.parts.contract.orders import order
+
+try:
+    from consumers.runtime.store.engines import open_engine, open_upgrade_engine
+except ModuleNotFoundError:  # an older version
+    _older = importlib.import_module("consumers.runtime.store.database")
+    open_engine, open_upgrade_engine = _older.open_engine, _older.open_upgrade_engine
 
 BATCH = 500
 PARTITIONS = {
