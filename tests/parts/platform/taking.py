@@ -43,7 +43,7 @@ class Taken:
 
 
 Naming = tuple[str, bool | None, float]
-"""Where the process named a right, whether doctor did, and after how many seconds."""
+"""The place where a process named a right, whether doctor did, and after how many seconds."""
 
 
 def kafka_rounds(rights: Mapping[str, Sequence[Right]]) -> Iterator[Sequence[tuple[str, Right]]]:
