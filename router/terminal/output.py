@@ -18,6 +18,7 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _PIPE_WIDTH = 1_000_000
 """Columns of a pipe or file: more than any row needs."""
@@ -153,7 +154,7 @@ def _print_table(
             table.add_section()
     # Headings alone may be wider than the terminal, which then wraps lines by itself.
     out.width = max(out.width, sum(widths) + _decoration(len(shape), framed=framed))
-    out.print(table)
+    _print(out, table)
 
 
 def _print_blocks(
@@ -175,8 +176,19 @@ def _print_blocks(
         for column, cell in zip(shape, row, strict=True):
             if cell:
                 block.add_row(column.name, Text(cell))
-        out.print(block)
+        _print(out, block)
         out.print()
+
+
+def _print(out: "Console", table: "Table") -> None:
+    """Print a table; the blanks at the end of its lines are for terminals alone."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as printed:
+        out.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def show_fields(title: str, fields: Mapping[str, object]) -> None:

@@ -51,6 +51,15 @@ def test_no_cell_is_folded_without_a_terminal(capsys: pytest.CaptureFixture[str]
     assert LONG * 100 in capsys.readouterr().out
 
 
+def test_no_line_ends_with_blanks_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("a", LONG), ("b", "short")]
+    show_table("title", ("name", "text"), rows, lined=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_an_empty_row_draws_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     show_table("", ("a", "b"), [(1, 2), (), (3, 4)])
 
