@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.service import Service
+from consumers.runtime.store.database import StoreAway, transaction_of
 from consumers.runtime.store.table_rights import lacked_rights
 from consumers.runtime.topic_check import TopicCheck
 from router.background import in_background
@@ -68,15 +70,19 @@ class StoreWatch:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(Exception):
+            try:
                 # A store that is away is reported by everything that uses it.
-                await self.check()
+                with contextlib.suppress(StoreAway, SQLAlchemyError):
+                    await self.check()
+            except Exception:
+                # Our own bug. A grant must still be noticed, so the next check has to run.
+                self.log.exception("rights_not_compared")
             soon = min(RETRY_SECONDS, self.interval_seconds)
             await asyncio.sleep(soon if self.lacked else self.interval_seconds)
 
     async def check(self) -> None:
         """Compare once, and log what is new."""
-        async with self.engine.connect() as connection:
+        async with transaction_of(self.engine) as connection:
             lacked = await lacked_rights(connection, self.service)
         before, self.lacked = self.lacked, lacked
         if lacked and lacked != before:
