@@ -33,7 +33,8 @@ FirstOffset = Literal["earliest", "committed"]
 
 _MADE_ANEW = (
     "; if that is intended, delete the rows of this group and topic from payrouter_fence, and it is"
-    " read from its beginning (events applied before are known by their ids)"
+    " read from its beginning (events applied before are known by their ids, unless `forget`"
+    " deleted those)"
 )
 
 
@@ -106,11 +107,18 @@ class FencePlacing:
         key: FenceKey,
         bounds: LogBounds,
     ) -> int:
-        """Return where a group without a fence begins; raises StartUndecided.
+        """Return where a group without a fence begins; raises StartUndecided, or OtherLog.
 
-        A log of another cluster may be a copy: then the ids of its events show which were applied.
+        A log of another cluster may be a mirror that took over, or the wrong broker.
         """
-        if self.begin == "earliest" or await self.store.is_known_elsewhere(connection, key):
+        if await self.store.is_of_another_cluster(connection, key):
+            message = (
+                f"{key.partition}: group {key.group_id} has applied this topic from another Kafka"
+                f" cluster; correct the broker's address if this is not the one that took over"
+                f"{_MADE_ANEW}"
+            )
+            raise OtherLog(message)
+        if self.begin == "earliest":
             return bounds.start
         at = TopicPartition(key.partition.topic, key.partition.number)
         async with asyncio.timeout(BROKER_SECONDS):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,11 +74,21 @@ class Store:
         found = row.one_or_none()
         return None if found is None else _fence(key, found)
 
-    async def is_known_elsewhere(self, connection: AsyncConnection, key: FenceKey) -> bool:
-        """Return whether the group has a fence for this partition on another cluster."""
+    async def is_of_another_cluster(self, connection: AsyncConnection, key: FenceKey) -> bool:
+        """Return whether a partition without a fence belongs to a log of another cluster.
+
+        That is, the group has a fence for it there; or for its topic, and none for that here.
+        """
         fence, (topic, number) = self.tables.fence, key.partition
-        of_partition = and_(fence.c.topic == topic, fence.c.partition == number)
-        query = select(exists().where(fence.c.group_id == key.group_id, of_partition))
+        of_topic = and_(fence.c.group_id == key.group_id, fence.c.topic == topic)
+        elsewhere = and_(of_topic, fence.c.cluster_id != key.cluster_id)
+        here = and_(of_topic, fence.c.cluster_id == key.cluster_id)
+        query = select(
+            or_(
+                exists().where(elsewhere, fence.c.partition == number),
+                and_(exists().where(elsewhere), not_(exists().where(here))),
+            )
+        )
         return bool(await connection.scalar(query))
 
     async def begin(

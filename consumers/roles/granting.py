@@ -54,17 +54,16 @@ async def grant(changes: Changes, schema: SchemaRoles, reader: str | None) -> No
 
 
 async def grant_to_known(changes: Changes, schema: SchemaRoles) -> None:
-    """Do the same for the roles that have rights by default, as this user, the owner, gave them.
+    """Do the same for the consumer's role, which has exactly the rights by default of `db roles`.
 
-    So the owner can give the rights on new tables without the URLs of the other roles.
+    So the owner can give the rights on new tables without the URLs of the other roles. A reader
+    has its rights on them by default.
     """
     owner = await changes.connection.scalar(text("SELECT CAST(current_user AS text)"))
     known = await _defaults(changes.connection, schema.schema, str(owner))
-    known.pop(str(owner), None)
-    reader = next((role for role, rights in known.items() if rights == set(READ)), None)
     for role, rights in known.items():
-        if rights >= set(DEFAULT):
-            await grant(changes, replace(schema, role=role), reader)
+        if rights == set(DEFAULT):
+            await grant(changes, replace(schema, role=role), None)
 
 
 async def _adjust(

@@ -191,8 +191,7 @@ def _announce(plan: DevPlan, bootstrap: str | None, database: str | None) -> Non
         one = {"partitions": 4, "replication_factor": 1, "min_insync_replicas": 1}
         addresses["topics"] = one
         # Every run of the evaluation broker is another cluster, which begins empty.
-        anew = {name: {"other_cluster": "read"} for name in plan.consumers}
-        addresses["consumers"] = anew
+        addresses["consumers"] = {name: {"other_cluster": "read"} for name in plan.consumers}
     if database is not None:
         addresses["database"] = {"url": database}
     config = None if plan.config is None else str(plan.config.resolve())

@@ -22,7 +22,7 @@ _FEW_SEARCHES: Final = 50_000
 
 
 def import_with_few_searches() -> None:
-    """Let Python search rarely for garbage: a sixth of the time that a process takes to start."""
+    """Let Python search rarely for garbage while a process starts."""
     gc.set_threshold(_FEW_SEARCHES, *USUAL_SEARCHES[1:])
 
 

@@ -238,9 +238,11 @@ async def _consume_once(process: ConsumerProcess) -> None:
 async def _recall(process: ConsumerProcess, stored: StoredBooks, recall: Recall) -> None:
     """Let the consumer compare its store with its own outcomes, before it does any work."""
     process.waiting_for = "reading its own outcomes"
-    lacked = await recall_outcomes(process.engine, stored.tables, process.settings, recall)
-    if lacked:
-        process.log.warning("outcomes_recalled", lacked=lacked)
+    found = await recall_outcomes(process.engine, stored.tables, process.settings, recall)
+    if found.lacked:
+        process.log.warning("outcomes_recalled", lacked=found.lacked)
+    if found.unread:
+        process.log.warning("outcomes_unread", records=found.unread)
 
 
 async def _until_stopped(

@@ -6,7 +6,7 @@ outcomes of that time are still in their topic.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import func, select
@@ -24,27 +24,35 @@ SKEW = timedelta(minutes=10)
 """How far the clocks of the database and of the process that published an outcome may differ."""
 
 
+class Recalled(NamedTuple):
+    """Numbers of the outcomes that the store lacked, and of the records that cannot be read."""
+
+    lacked: int = 0
+    unread: int = 0
+
+
 async def recall_outcomes(
     engine: AsyncEngine, tables: RuntimeTables, settings: ConsumerSettings, recall: Recall
-) -> int:
-    """Pass on the outcomes since the store last made progress; return how many it lacked.
+) -> Recalled:
+    """Pass on the outcomes since the store last made progress.
 
     If there was no progress yet, all of them. A missing topic has none.
     """
     async with transaction_of(engine) as transaction:
         since = await _last_progress(transaction, tables)
-    lacked = 0
+    lacked = unread = 0
     try:
         async with opened_topic(settings.kafka, settings.topics.outcome(settings.name)) as reader:
             first = await reader.since(since and since - SKEW)
             async for records in reader.fetched(first):
                 outcomes = list(_outcomes_in(records))
+                unread += len(records) - len(outcomes)
                 if outcomes:
                     async with transaction_of(engine) as transaction:
                         lacked += await recall(transaction, outcomes)
     except TopicMissing:
-        return lacked
-    return lacked
+        return Recalled(lacked, unread)
+    return Recalled(lacked, unread)
 
 
 async def _last_progress(transaction: AsyncConnection, tables: RuntimeTables) -> datetime | None:
@@ -60,5 +68,5 @@ def _outcomes_in(records: Iterable[Any]) -> Iterable[OutcomeEvent]:
         try:
             yield OutcomeEvent.model_validate_json(read_payload(record.value))
         except (ValidationError, UndecodableRecord):
-            # Not an outcome, so it reports nothing that this consumer did.
+            # It may be of a later version: the caller counts it.
             continue

@@ -4,13 +4,12 @@ import contextlib
 import json
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from router.evaluation.system import probe
 from tests.parts.dev_process import Said
 from tests.parts.monitoring.system import CONSUMERS, Program, started
 from tests.parts.platform.pods import Pod
@@ -62,14 +61,7 @@ class Fleet:
         """Return whether a process is ready, and the text of its probe."""
         program = self.running[pod.name]
         assert program.process.poll() is None, f"{pod.name} has ended: {program.log.read_text()}"
-        url = f"http://127.0.0.1:{pod.ports['management']}/readyz"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return True, response.read().decode()
-        except urllib.error.HTTPError as refused:
-            return False, refused.read().decode()
-        except OSError as away:
-            return False, str(away)
+        return probe(f"http://127.0.0.1:{pod.ports['management']}/readyz")
 
     def is_whole(self, pod: Pod) -> bool:
         """Return whether a process is ready and lacks nothing."""

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +12,7 @@ from consumers.rights.needed import process_rights
 from router.broker.rights import Right
 from router.configuration.settings import load_settings
 from router.evaluation.data_dir import DataDir
+from router.evaluation.system import probe
 from router.providers import examples
 from tests.parts.dev_process import Place, Said
 from tests.parts.monitoring.system import CONSUMERS, Program, started
@@ -118,14 +117,7 @@ every_seconds = 1
         """Return whether a process is ready, and the text of its probe."""
         program = self.running[name]
         assert program.process.poll() is None, f"{name} has ended: {program.log.read_text()}"
-        url = f"http://127.0.0.1:{self.ports[name]}/readyz"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return True, response.read().decode()
-        except urllib.error.HTTPError as refused:
-            return False, refused.read().decode()
-        except OSError as away:
-            return False, str(away)
+        return probe(f"http://127.0.0.1:{self.ports[name]}/readyz")
 
 
 @contextlib.contextmanager

@@ -76,6 +76,22 @@ async def test_recreated_topic_is_not_read_as_if_it_were_the_old_one(feed: Livin
         await feed.applied([0, 1, 2])
 
 
+async def test_log_of_another_cluster_is_not_read_until_an_operator_decides(feed: Living) -> None:
+    await feed.send([0])
+    async with feed.service():
+        await feed.applied([0])
+    async with feed.engine.begin() as connection:
+        await connection.execute(text("UPDATE payrouter_fence SET cluster_id = 'another'"))
+    await feed.send([1])
+    async with feed.service(begin="earliest") as guard:
+        await feed.blocked(guard, "has applied this topic from another Kafka cluster")
+    assert await feed.effects() == [numbered(0).id]
+    async with feed.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM payrouter_fence"))
+    async with feed.service(begin="earliest"):
+        await feed.applied([0, 1])
+
+
 async def test_records_deleted_before_they_were_applied_are_not_passed_over(feed: Living) -> None:
     await feed.send([0, 1, 2])
     async with feed.service():
