@@ -7,7 +7,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake, clear_brakes, holding, read_brakes
-from consumers.runtime.commands.actions.held_admin import record_operation
+from consumers.runtime.commands.actions.held_admin import record_operation, with_reason
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import acting, reading
 from router.terminal.exits import EXIT_PROBLEM
@@ -34,18 +34,7 @@ def show_brakes(consumer: Consumer, topic: str | None, *, as_json: bool) -> None
 
 def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
     """Release the brakes and print those that held."""
-
-    async def release() -> Mapping[str, Brake]:
-        async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            topics = await _topics(transaction, consumer, topic)
-            released = await clear_brakes(transaction, consumer.tables, topics)
-            detail = "; ".join(map(str, released.values())) or "no brake held"
-            await record_operation(
-                transaction, consumer.tables, operator_name(), "brake clear", detail
-            )
-            return released
-
-    released = run_async(release())
+    released = run_async(release_brakes(consumer, topic, operator_name()))
     if as_json:
         show_json([_as_json(each) for each in released.values()])
         return
@@ -53,6 +42,22 @@ def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> N
         click.echo(f"cleared; {brake}")
     if not released:
         click.echo("no brake held")
+
+
+async def release_brakes(
+    consumer: Consumer, topic: str | None, who: str, why: str = ""
+) -> Mapping[str, Brake]:
+    """Release the brake of a topic, or all, and record the operation; return those that held.
+
+    Raises UsageError if the consumer never read the topic.
+    """
+    async with acting(consumer.settings) as engine, engine.begin() as transaction:
+        topics = await _topics(transaction, consumer, topic)
+        released = await clear_brakes(transaction, consumer.tables, topics)
+        detail = "; ".join(map(str, released.values())) or "no brake held"
+        detail = with_reason(detail, why)
+        await record_operation(transaction, consumer.tables, who, "brake clear", detail)
+        return released
 
 
 async def _topics(

@@ -25,7 +25,10 @@ COMMANDS: Mapping[SaidWord, str] = {
 
 @dataclass(frozen=True)
 class Saying:
-    """A word about cases, the reason and the operator; `assignee` of an assignment, None for no one."""
+    """A word about cases, the reason and the operator.
+
+    `assignee` is who the cases are assigned to; None for no one, or if it is another word.
+    """
 
     word: SaidWord
     reason: str

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.commands.actions.held_admin import (
     Filter,
     HeldContent,
@@ -18,6 +17,7 @@ from consumers.runtime.commands.actions.held_admin import (
     list_operations,
     record_operation,
     retry_now,
+    with_reason,
 )
 from consumers.runtime.commands.actions.replay import Pace, replay_paced
 from consumers.runtime.configured import Consumer
@@ -43,25 +43,20 @@ def list_dead(consumer: Consumer, filters: Mapping[str, Any], *, as_json: bool) 
 
 def retry_parked(consumer: Consumer, filters: Mapping[str, Any], *, as_json: bool) -> None:
     """Make parked records due now; records the operation."""
-    wanted = Filter(**filters)
-
-    async def make_due() -> int:
-        async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            numbers = await retry_now(transaction, consumer.tables, wanted)
-            await record_operation(
-                transaction,
-                consumer.tables,
-                operator_name(),
-                "parked retry",
-                about(numbers, wanted),
-            )
-            return len(numbers)
-
-    number = run_async(make_due())
+    number = len(run_async(make_due(consumer, Filter(**filters), operator_name())))
     if as_json:
         show_json({"due": number})
     else:
         click.echo(f"{number} parked records are due now")
+
+
+async def make_due(consumer: Consumer, wanted: Filter, who: str, why: str = "") -> Sequence[int]:
+    """Make the parked records that match due now and record it; return their numbers."""
+    async with acting(consumer.settings) as engine, engine.begin() as transaction:
+        numbers = await retry_now(transaction, consumer.tables, wanted)
+        detail = with_reason(about(numbers, wanted), why)
+        await record_operation(transaction, consumer.tables, who, "parked retry", detail)
+        return numbers
 
 
 def show_held(consumer: Consumer, number: int, *, as_json: bool) -> None:
@@ -91,7 +86,7 @@ def replay_dead(
 ) -> None:
     """Replay dead records at a pace, or print what would be replayed if there is none."""
     found = _listed(consumer, Fate.DEAD, filters)
-    rows = [row for row in found if row.reason != HeldReason.UNFETCHABLE.value]
+    rows = [row for row in found if row.is_whole]
     if pace is None:
         _show_rows(consumer, rows, Fate.DEAD, as_json=as_json)
         if not as_json:
