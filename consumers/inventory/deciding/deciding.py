@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.commands_stock import check_text
 from consumers.inventory.deciding.facts import OrderFacts
@@ -73,15 +74,21 @@ def decide_and_show(settings: ConsumerSettings, request: DecisionRequest, *, as_
         raise CommandError(str(problem)) from None
 
 
-async def order_facts(settings: ConsumerSettings, name: OrderName) -> OrderFacts:
-    """Return an order as it is now, to decide about. Raises NotDecidable, StoreUnavailable."""
-    async with reading(settings) as connection:
-        number = await find_order(connection, name)
-        return await read_facts(connection, number, _policy(settings))
+async def order_facts(
+    connection: AsyncConnection, settings: ConsumerSettings, name: OrderName
+) -> OrderFacts:
+    """Return an order as it is now, to decide about. Raises NotDecidable."""
+    number = await find_order(connection, name)
+    return await read_facts(connection, number, _policy(settings))
 
 
 def _show(settings: ConsumerSettings, request: DecisionRequest, *, as_json: bool) -> None:
-    facts = run_async(order_facts(settings, request.name))
+
+    async def read() -> OrderFacts:
+        async with reading(settings) as connection:
+            return await order_facts(connection, settings, request.name)
+
+    facts = run_async(read())
     message = message_of(facts, request)
     effect = facts.effect_of(message)
     command = request.repeat(facts.version)
@@ -97,7 +104,12 @@ def _show(settings: ConsumerSettings, request: DecisionRequest, *, as_json: bool
 def _decide(
     settings: ConsumerSettings, request: DecisionRequest, version: str, *, as_json: bool
 ) -> None:
-    facts, message = run_async(record(settings, request, version))
+
+    async def recorded() -> tuple[OrderFacts, Order]:
+        async with acting(settings) as engine, engine.begin() as transaction:
+            return await record(transaction, settings, request, version)
+
+    facts, message = run_async(recorded())
     if not as_json:
         click.echo(f"{request.decision} is decided, as event {message.id}")
     progress = run_async(_progress(settings, message, request.patience))
@@ -133,16 +145,18 @@ def _refused(error: str) -> str:
 
 
 async def record(
-    settings: ConsumerSettings, request: DecisionRequest, version: str
+    transaction: AsyncConnection,
+    settings: ConsumerSettings,
+    request: DecisionRequest,
+    version: str,
 ) -> tuple[OrderFacts, Order]:
-    """Record the decision in one transaction, which holds the order's lock. Raises NotDecidable."""
-    async with acting(settings) as engine, engine.begin() as transaction:
-        number = await find_order(transaction, request.name)
-        facts = await read_facts(transaction, number, _policy(settings), locked=True)
-        if facts.version != version:
-            raise NotDecidable(_changed(request.name, facts))
-        message = message_of(facts, request)
-        await record_decision(transaction, message, request.decision, settings.topics.order)
+    """Record the decision in a transaction, which holds the order's lock. Raises NotDecidable."""
+    number = await find_order(transaction, request.name)
+    facts = await read_facts(transaction, number, _policy(settings), locked=True)
+    if facts.version != version:
+        raise NotDecidable(_changed(request.name, facts))
+    message = message_of(facts, request)
+    await record_decision(transaction, message, request.decision, settings.topics.order)
     return facts, message
 
 

@@ -34,7 +34,12 @@ def show_brakes(consumer: Consumer, topic: str | None, *, as_json: bool) -> None
 
 def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
     """Release the brakes and print those that held."""
-    released = run_async(release_brakes(consumer, topic, operator_name()))
+
+    async def release() -> Mapping[str, Brake]:
+        async with acting(consumer.settings) as engine, engine.begin() as transaction:
+            return await release_brakes(transaction, consumer, topic, operator_name())
+
+    released = run_async(release())
     if as_json:
         show_json([_as_json(each) for each in released.values()])
         return
@@ -45,19 +50,17 @@ def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> N
 
 
 async def release_brakes(
-    consumer: Consumer, topic: str | None, who: str, why: str = ""
+    transaction: AsyncConnection, consumer: Consumer, topic: str | None, who: str, why: str = ""
 ) -> Mapping[str, Brake]:
     """Release the brake of a topic, or all, and record the operation; return those that held.
 
     Raises UsageError if the consumer never read the topic.
     """
-    async with acting(consumer.settings) as engine, engine.begin() as transaction:
-        topics = await _topics(transaction, consumer, topic)
-        released = await clear_brakes(transaction, consumer.tables, topics)
-        detail = "; ".join(map(str, released.values())) or "no brake held"
-        detail = with_reason(detail, why)
-        await record_operation(transaction, consumer.tables, who, "brake clear", detail)
-        return released
+    topics = await _topics(transaction, consumer, topic)
+    released = await clear_brakes(transaction, consumer.tables, topics)
+    detail = with_reason("; ".join(map(str, released.values())) or "no brake held", why)
+    await record_operation(transaction, consumer.tables, who, "brake clear", detail)
+    return released
 
 
 async def _topics(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from consumers.runtime.casebook.entry import CaseEntry
 from consumers.runtime.casebook.gather import gather_cases
 from consumers.runtime.casebook.reading import CaseFilter
@@ -36,21 +38,14 @@ class Saying:
     assignee: str | None = None
 
 
-async def find_entry(
-    consumers: Sequence[Consumer],
-    word: SaidWord,
-    prefix: str,
-    accounts: frozenset[str] | None = None,
-) -> CaseEntry:
+async def find_entry(consumers: Sequence[Consumer], word: SaidWord, prefix: str) -> CaseEntry:
     """Return the case, or the part of it, for which the word changes something.
 
-    `accounts` are those that the operator may see, None for all. Raises CommandError.
+    Raises CommandError.
     """
-    wanted = CaseFilter(id_prefix=prefix.lower(), closed=None, accounts=accounts)
-    entry = case_named(await gather_cases(consumers, wanted), prefix)
-    if word is SaidWord.NOTE:
-        return entry
-    part = entry.only(closed=word is SaidWord.REOPENED)
+    found = await gather_cases(consumers, CaseFilter(id_prefix=prefix.lower(), closed=None))
+    entry = case_named(found, prefix)
+    part = part_for(word, entry)
     if part is None:
         state = "not" if word is SaidWord.REOPENED else "already"
         message = f"case {entry.id} is {state} closed"
@@ -58,27 +53,37 @@ async def find_entry(
     return part
 
 
+def part_for(word: SaidWord, entry: CaseEntry) -> CaseEntry | None:
+    """Return the part of a case for which a word changes something, None if there is none."""
+    if word is SaidWord.NOTE:
+        return entry
+    return entry.only(closed=word is SaidWord.REOPENED)
+
+
 async def say(consumers: Sequence[Consumer], entries: Sequence[CaseEntry], saying: Saying) -> None:
     """Write the words of each consumer in one transaction, with a record of the operation."""
     for consumer in consumers:
-        own = [
-            (entry, each)
-            for entry in entries
-            for each in entry.members
-            if each.consumer == consumer.service.name
-        ]
-        if own:
-            await _write(consumer, [_new_word(entry, each, saying) for entry, each in own])
+        if any(consumer.service.name in each.consumers for each in entries):
+            async with acting(consumer.settings) as engine, engine.begin() as transaction:
+                await say_in(transaction, consumer, entries, saying)
 
 
-async def _write(consumer: Consumer, words: Sequence[NewWord]) -> None:
-    async with acting(consumer.settings) as engine, engine.begin() as transaction:
-        await write_words(transaction, consumer.tables, words)
-        for each in words:
-            given = "" if each.word is not SaidWord.ASSIGNED else f" to {each.assignee or 'no one'}"
-            detail = f"{each.kind} {each.case_id} of {each.subject}{given}: {each.reason}"
-            what = COMMANDS[each.word]
-            await record_operation(transaction, consumer.tables, each.who, what, detail)
+async def say_in(
+    transaction: AsyncConnection, consumer: Consumer, entries: Sequence[CaseEntry], saying: Saying
+) -> None:
+    """Write the words about the cases that one consumer has, and record the operation."""
+    words = [
+        _new_word(entry, each, saying)
+        for entry in entries
+        for each in entry.members
+        if each.consumer == consumer.service.name
+    ]
+    await write_words(transaction, consumer.tables, words)
+    for each in words:
+        given = "" if each.word is not SaidWord.ASSIGNED else f" to {each.assignee or 'no one'}"
+        detail = f"{each.kind} {each.case_id} of {each.subject}{given}: {each.reason}"
+        what = COMMANDS[each.word]
+        await record_operation(transaction, consumer.tables, each.who, what, detail)
 
 
 def _new_word(entry: CaseEntry, about: StoredCase, saying: Saying) -> NewWord:

@@ -15,9 +15,7 @@ from consumers.runtime.commands.actions.held_admin import (
     content,
     list_held,
     list_operations,
-    record_operation,
-    retry_now,
-    with_reason,
+    make_due,
 )
 from consumers.runtime.commands.actions.replay import Pace, replay_paced
 from consumers.runtime.configured import Consumer
@@ -43,20 +41,17 @@ def list_dead(consumer: Consumer, filters: Mapping[str, Any], *, as_json: bool) 
 
 def retry_parked(consumer: Consumer, filters: Mapping[str, Any], *, as_json: bool) -> None:
     """Make parked records due now; records the operation."""
-    number = len(run_async(make_due(consumer, Filter(**filters), operator_name())))
+    wanted = Filter(**filters)
+
+    async def retry() -> int:
+        async with acting(consumer.settings) as engine, engine.begin() as transaction:
+            return len(await make_due(transaction, consumer.tables, wanted, operator_name()))
+
+    number = run_async(retry())
     if as_json:
         show_json({"due": number})
     else:
         click.echo(f"{number} parked records are due now")
-
-
-async def make_due(consumer: Consumer, wanted: Filter, who: str, why: str = "") -> Sequence[int]:
-    """Make the parked records that match due now and record it; return their numbers."""
-    async with acting(consumer.settings) as engine, engine.begin() as transaction:
-        numbers = await retry_now(transaction, consumer.tables, wanted)
-        detail = with_reason(about(numbers, wanted), why)
-        await record_operation(transaction, consumer.tables, who, "parked retry", detail)
-        return numbers
 
 
 def show_held(consumer: Consumer, number: int, *, as_json: bool) -> None:

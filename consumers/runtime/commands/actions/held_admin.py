@@ -28,6 +28,9 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.output import text_of
 
+REPLAY_RATE = 50.0
+"""Replayed records per second."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -223,6 +226,31 @@ async def retry_now(
         .returning(held.c.id)
     )
     return changed.all()
+
+
+async def make_due(
+    transaction: AsyncConnection, tables: RuntimeTables, wanted: Filter, who: str, why: str = ""
+) -> Sequence[int]:
+    """Make the parked records that match due now and record it; return their numbers."""
+    numbers = await retry_now(transaction, tables, wanted)
+    detail = with_reason(about(numbers, wanted), why)
+    await record_operation(transaction, tables, who, "parked retry", detail)
+    return numbers
+
+
+async def replay_now(
+    transaction: AsyncConnection, tables: RuntimeTables, wanted: Filter, who: str, why: str
+) -> Sequence[int]:
+    """Make the consumer try the dead records that match again and record it; return their numbers.
+
+    It does not wait for results: REPLAY_RATE of them are due per second.
+    """
+    rows = await list_held(transaction, tables, Fate.DEAD, wanted)
+    numbers = [each.id for each in rows if each.is_whole]
+    done = await replay_in_turn(transaction, tables, numbers, REPLAY_RATE)
+    detail = with_reason(about(done, wanted), why)
+    await record_operation(transaction, tables, who, "dlq replay", detail)
+    return done
 
 
 async def record_operation(

@@ -1,4 +1,4 @@
-"""Replays dead records at a given rate, and watches until they were tried or returns at once."""
+"""Replays dead records at a given rate and watches until they were tried."""
 
 import asyncio
 import time
@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.commands.actions.held_admin import (
-    Filter,
     ReplayProgress,
-    about,
-    list_held,
     progress,
     record_operation,
     replay,
-    replay_in_turn,
-    with_reason,
 )
 from consumers.runtime.configured import Consumer
-from consumers.runtime.fate import Fate
 from consumers.runtime.store.database import acting
 from router.terminal.operator_name import operator_name
 from router.terminal.output import ProgressUpdate, progress_bar
@@ -47,22 +41,6 @@ async def replay_paced(
             )
         with progress_bar("replaying", visible=pace.visible) as update:
             return await _replay(engine, consumer, numbers, pace, update)
-
-
-async def replay_now(
-    consumer: Consumer, wanted: Filter, rate: float, who: str, why: str
-) -> Sequence[int]:
-    """Make the consumer try the dead records that match again, without waiting for results.
-
-    `rate` of them are due per second. Records the operation; returns the numbers of the records.
-    """
-    async with acting(consumer.settings) as engine, engine.begin() as transaction:
-        rows = await list_held(transaction, consumer.tables, Fate.DEAD, wanted)
-        numbers = [each.id for each in rows if each.is_whole]
-        done = await replay_in_turn(transaction, consumer.tables, numbers, rate)
-        detail = with_reason(about(done, wanted), why)
-        await record_operation(transaction, consumer.tables, who, "dlq replay", detail)
-        return done
 
 
 async def _replay(
