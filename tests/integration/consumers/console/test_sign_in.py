@@ -31,7 +31,7 @@ password_hash = "{hashed(PASSWORD)}"
         yield served
 
 
-async def test_person_signs_in_and_returns_to_the_page_that_was_asked_for(
+async def test_person_signs_in_and_returns_to_the_page_requested(
     console: ServedConsole,
 ) -> None:
     browser = console.browser()
