@@ -1,0 +1,1 @@
+"""The console in the test's process, served over a socket, and a browser without JavaScript."""
