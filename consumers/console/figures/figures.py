@@ -13,7 +13,7 @@ OUTCOMES: Final = ("accepted", "quarantined", "ignored", "refused", "failed")
 
 @dataclass(frozen=True)
 class FigureSlot:
-    """Deliveries in one slot by outcome; `counts` is None if nobody measured then."""
+    """Deliveries in one slot by outcome; `counts` is None if it was not measured."""
 
     begins: datetime
     counts: Mapping[str, int] | None

@@ -12,7 +12,7 @@ from consumers.console.figures.spans import FigureSpan
 
 @dataclass(frozen=True)
 class SlotCounts:
-    """The counts of all series in one slot; None if nobody measured then."""
+    """The counts of all series in one slot; None if it was not measured."""
 
     begins: datetime
     counts: Mapping[CounterSeries, int] | None

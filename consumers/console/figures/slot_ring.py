@@ -23,7 +23,7 @@ class SlotRing:
             self._slots.popitem(last=False)
 
     def slots(self, now: float) -> Iterator[tuple[int, Mapping[CounterSeries, int] | None]]:
-        """Yield each slot of the span that ends now, oldest first; None if nobody measured."""
+        """Yield each slot of the span that ends now, oldest first; None if it was not measured."""
         first = self.span.first_slot(now)
         for slot in range(first, first + self.span.slots):
             yield slot, self._slots.get(slot)

@@ -1,0 +1,1 @@
+"""A live console with its troubles, and a real browser that looks at it."""
