@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from consumers.console.figures.choosing import figure_source
 from consumers.console.pages import (
     books,
     cases,
@@ -34,6 +36,7 @@ from consumers.console.web.page import ConsolePage
 from consumers.console.web.sources import ConsoleSources, open_sources
 from consumers.console.web.texts import read_texts
 from consumers.runtime.configured import Consumer
+from router.background import in_background
 from router.configuration.settings import Settings
 from router.errors import ConfigurationError
 from router.telemetry.logs import get_log
@@ -78,9 +81,10 @@ class ConsoleProcess:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Close the databases after the block."""
+        """Measure in the background during the block; close the databases after it."""
         try:
-            yield
+            async with in_background(self.sources.figures.run()):
+                yield
         finally:
             await self.sources.close()
 
@@ -132,7 +136,10 @@ def build_console(
 ) -> ConsoleProcess:
     """Assemble the console without connecting."""
     registry, static = process_registry(), read_static_files()
-    sources = open_sources(settings, consumers, lambda: datetime.fromtimestamp(seconds(), UTC))
+    clock = partial(_now, seconds)
+    sources = replace(
+        open_sources(settings, consumers, clock), figures=figure_source(settings.console, clock)
+    )
     door = make_door(settings.console, seconds)
     handling = RequestHandling(
         sources,
@@ -144,3 +151,7 @@ def build_console(
     )
     sign_in = SignIn(handling, asyncio.Semaphore(_PASSWORDS_AT_A_TIME))
     return ConsoleProcess(registry, sources, make_application(handling, sign_in, pages, static))
+
+
+def _now(seconds: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(seconds(), UTC)

@@ -21,34 +21,43 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Labels that distinguish the series of each counter that figures are made of."""
 
-_WANTED: Final = tuple(f"{name}{{" for name in (*LABELS, LAST_GENUINE))
+STARTED: Final = "process_start_time_seconds"
+
+_WANTED: Final = (*(f"{name}{{" for name in (*LABELS, LAST_GENUINE)), f"{STARTED} ")
 
 
 @dataclass(frozen=True)
 class EdgeCounts:
-    """Counters of one edge, and by endpoint when the last genuine delivery arrived (unix time)."""
+    """Counters of one edge, and by endpoint when the last genuine delivery arrived.
+
+    Moments are unix time; `started` is None if it is not known when the edge started.
+    """
 
     counters: Mapping[CounterSeries, float]
     last_genuine: Mapping[str, float]
+    started: float | None = None
 
 
 def read_counted(text: str) -> EdgeCounts:
     """Parse the text of `/metrics`; raises ValueError if it is not one."""
     counters: dict[CounterSeries, float] = {}
     genuine: dict[str, float] = {}
+    started: float | None = None
     # An edge with many endpoints has thousands of other lines, which would cost more than these.
     lines = "\n".join(line for line in text.split("\n") if line.startswith(_WANTED))
     for family in text_string_to_metric_families(lines + "\n"):
         for sample in family.samples:
             if sample.name == LAST_GENUINE:
                 genuine[sample.labels["endpoint"]] = sample.value
+            elif sample.name == STARTED:
+                started = sample.value
             else:
                 values = [sample.labels[label] for label in LABELS[sample.name]]
                 counters[sample.name, *values] = sample.value
     if not counters:
         message = "no metric of an edge"
         raise ValueError(message)
-    return EdgeCounts(counters, genuine)
+    return EdgeCounts(counters, genuine, started)
 
 
 def growth(

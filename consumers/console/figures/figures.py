@@ -86,6 +86,10 @@ class FigureSource(Protocol):
         """Return the figures of a span that ends now."""
         ...
 
+    async def run(self) -> None:
+        """Do the work of the source in the background, if it has any, until cancelled."""
+        ...
+
 
 class NoFigures:
     """The source if neither edges nor Prometheus are configured."""
@@ -94,3 +98,6 @@ class NoFigures:
         """Return no figures, and how to get some."""
         hint = "no figures: set edges or prometheus_url under [console]"
         return Figures(span, problems=[hint])
+
+    async def run(self) -> None:
+        """Do nothing."""

@@ -44,6 +44,9 @@ class PrometheusFigures:
         slots = list(self._slots(span, counts))
         return grouped(span, slots, _last_genuine(genuine), ())
 
+    async def run(self) -> None:
+        """Do nothing: Prometheus measures."""
+
     def _slots(
         self, span: FigureSpan, counts: Mapping[int, Mapping[CounterSeries, int]]
     ) -> Sequence[SlotCounts]:

@@ -18,7 +18,8 @@ SAMPLE_SECONDS: Final = 15.0
 class EdgeSampler:
     """Counts of edges since this process started, in bounded memory.
 
-    The first sample of an edge has nothing to compare with: it only starts the count.
+    The first sample of an edge has nothing to compare with: it only starts the count, except if
+    the edge has just started itself.
     """
 
     def __init__(
@@ -51,14 +52,15 @@ class EdgeSampler:
         self._take(edge, counted)
 
     def _take(self, edge: str, counted: EdgeCounts) -> None:
-        before = self._before.get(edge)
+        now = self._clock().timestamp()
+        before = self._before.get(edge, {} if _is_new(counted, now) else None)
         self._before[edge] = counted.counters
         for endpoint, at in counted.last_genuine.items():
             self._genuine[endpoint] = max(at, self._genuine.get(endpoint, 0.0))
         if before is not None:
             grown = growth(before, counted.counters)
             for ring in self._rings.values():
-                ring.add(self._clock().timestamp(), grown)
+                ring.add(now, grown)
 
     async def figures(self, span: FigureSpan) -> Figures:
         """Return the figures of a span that ends now."""
@@ -67,3 +69,8 @@ class EdgeSampler:
             for slot, counts in self._rings[span.name].slots(self._clock().timestamp())
         ]
         return grouped(span, slots, self._genuine, list(self._problems.values()))
+
+
+def _is_new(counted: EdgeCounts, now: float) -> bool:
+    """Return whether all that an edge counted happened in the last slot, or almost."""
+    return counted.started is not None and now - counted.started < HOUR.slot_seconds

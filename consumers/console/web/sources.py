@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.console.figures.figures import FigureSource, NoFigures
 from consumers.console.web.problems import Away, TooSlow
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import StoreUnavailable, unavailability_explained
@@ -40,6 +41,8 @@ class ConsoleSources:
     settings: Settings
     stores: Mapping[str, ConsoleStore]
     clock: Callable[[], datetime]
+    figures: FigureSource = field(default_factory=NoFigures)
+    """What edges counted for each endpoint."""
 
     @property
     def consumers(self) -> Mapping[str, Consumer]:

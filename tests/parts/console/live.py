@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from consumers.console.access.passwords import hashed
-
 from router.evaluation.data_dir import DataDir
 from tests.parts.console import shop, troubles
 from tests.parts.console.client import ConsoleClient

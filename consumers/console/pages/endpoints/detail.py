@@ -41,7 +41,7 @@ async def show_endpoint(visit: ConsoleVisit) -> PageAnswer:
     values = {
         "facts": facts,
         "spans": [_span(facts, each) for each in (hour, day)],
-        "reasons": _reasons(facts, day),
+        "reasons": _reasons(facts, day) if _sees_gateway(visit, facts) else None,
         "shared": _others(visit, facts),
         "keys": _keys(facts, day.of(facts.name)),
         "problems": list(dict.fromkeys([*hour.problems, *day.problems])),
@@ -65,6 +65,13 @@ def _reasons(facts: EndpointFacts, figures: Figures) -> Sequence[tuple[str, str,
     ]
 
 
+def _sees_gateway(visit: ConsoleVisit, facts: EndpointFacts) -> bool:
+    """Return whether every endpoint of a gateway is of an account that the viewer may see."""
+    accounts, every = visit.viewer.accounts, visit.sources.settings.endpoints.values()
+    own = {each.account for each in every if each.provider == facts.provider}
+    return accounts is None or own <= accounts
+
+
 def _others(visit: ConsoleVisit, facts: EndpointFacts) -> bool:
     """Return whether the gateway has other endpoints, whose reasons are counted together."""
     every = visit.sources.settings.endpoints.values()
@@ -83,5 +90,5 @@ def _trial(visit: ConsoleVisit, facts: EndpointFacts) -> str:
     try:
         trial_endpoint(visit.sources.settings, facts.name)
     except NotSendable as why:
-        return visit.text(why.key, **why.values)
+        return visit.text(why.obstacle, **why.values)
     return ""

@@ -21,6 +21,8 @@ from consumers.console.web.problems import WrongInput
 from consumers.console.web.visit import ConsoleVisit
 from router.terminal.typed import typed
 
+_SPAN: Final = "span"
+
 
 @dataclass(frozen=True)
 class EndpointRow:
@@ -46,9 +48,9 @@ class EndpointRow:
 
 def span_of(filters: Mapping[str, str]) -> FigureSpan:
     """Return the span that the URL names, by default an hour; raises WrongInput."""
-    name = filters.get("span", HOUR.name)
+    name = filters.get(_SPAN, HOUR.name)
     if name not in SPANS:
-        raise WrongInput("span", " / ".join(SPANS))
+        raise WrongInput(_SPAN, " / ".join(SPANS))
     return SPANS[name]
 
 
@@ -93,9 +95,13 @@ def _spans(visit: ConsoleVisit) -> Sequence[tuple[str, str]]:
     return [(name, visit.text(f"endpoints.span.{name}")) for name in SPANS]
 
 
-def _column(name: str) -> ListColumn[EndpointRow]:
+def _column(outcome: str) -> ListColumn[EndpointRow]:
     return ListColumn(
-        name, f"endpoints.outcome.{name}", lambda _, row: row.count(name), "count_" + name, True
+        outcome,
+        f"endpoints.outcome.{outcome}",
+        lambda _, row: row.count(outcome),
+        f"count_{outcome}",
+        numeric=True,
     )
 
 
@@ -117,7 +123,7 @@ ENDPOINTS: Final = Listing[EndpointRow](
     read=_read,
     command=lambda _visit, _filters: typed("payrouter config show"),
     filters=(
-        ListFilter("span", "endpoints.span.heading", "choice", _spans),
+        ListFilter(_SPAN, "endpoints.span.heading", "choice", _spans),
         ListFilter("account", "endpoints.account", "choice", _accounts),
         ListFilter("provider", "endpoints.gateway", "choice", _providers),
         ListFilter("mode", "endpoints.mode.heading", "choice", _modes),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,13 +21,21 @@ _HARMLESS: Final = "payment.pending"
 """Booked nowhere: the first choice of a gateway that sends it."""
 
 
-class NotSendable(Exception):  # noqa: N818 - named for what it is
-    """No test delivery can be sent; `key` names the text that says why, with these values."""
+class TrialObstacle(StrEnum):
+    """Why no test delivery can be sent: the key of the text about it."""
 
-    def __init__(self, key: str, **values: str) -> None:
-        """Keep the key of the text and its values."""
-        super().__init__(key)
-        self.key, self.values = key, values
+    LIVE = "endpoints.trial.live"
+    UNSIGNED = "endpoints.trial.unsigned"
+    AWAY = "endpoints.trial.away"
+
+
+class NotSendable(Exception):  # noqa: N818 - named for what it is
+    """No test delivery can be sent; the text of `obstacle` has these values."""
+
+    def __init__(self, obstacle: TrialObstacle, **values: str) -> None:
+        """Keep the obstacle and the values of its text."""
+        super().__init__(obstacle)
+        self.obstacle, self.values = obstacle, values
 
 
 @dataclass(frozen=True)
@@ -52,11 +61,11 @@ def trial_endpoint(settings: Settings, name: str) -> Endpoint:
     Deliveries to a live endpoint would be booked as real money.
     """
     if settings.endpoints[name].mode != "test":
-        raise NotSendable("endpoints.trial.live")
+        raise NotSendable(TrialObstacle.LIVE)
     try:
         return build_endpoints(settings)[name]
     except ConfigurationError as error:
-        raise NotSendable("endpoints.trial.unsigned", why=str(error)) from None
+        raise NotSendable(TrialObstacle.UNSIGNED, why=str(error)) from None
 
 
 def prepare_trial(
@@ -70,7 +79,7 @@ def prepare_trial(
         check_amount(amount)
         delivery = simulate(endpoint, order, now)
     except ConfigurationError as error:
-        raise NotSendable("endpoints.trial.unsigned", why=str(error)) from None
+        raise NotSendable(TrialObstacle.UNSIGNED, why=str(error)) from None
     return TrialDelivery(endpoint, order, delivery, _edge_url(settings, name))
 
 
@@ -85,7 +94,7 @@ async def send_trial(settings: Settings, trial: TrialDelivery) -> Sent:
             post, trial.url, replace(trial.delivery, target=target), secret
         )
     except OSError as error:
-        raise NotSendable("endpoints.trial.away", url=trial.url, why=str(error)) from None
+        raise NotSendable(TrialObstacle.AWAY, url=trial.url, why=str(error)) from None
     return Sent(trial.order, trial.endpoint.name, None, answered)
 
 

@@ -27,17 +27,20 @@ from consumers.console.web.visit import ConsoleVisit
 from consumers.runtime.commands.actions.held_admin import record_operation
 from router.terminal.typed import typed
 
+_ENDPOINT: Final = "endpoint"
+_TYPE: Final = "type"
+
 RECORDED_BY: Final = "ledger"
 """The consumer whose `operation` table records it: the edge has no database."""
 
 
 async def _preview(visit: ConsoleVisit, given: FormFields) -> ActionPreview:
-    facts = facts_of(visit, given.one("endpoint"))
+    facts = facts_of(visit, given.one(_ENDPOINT))
     try:
         trial = _prepared(visit, given)
     except NotSendable as why:
         accounts: frozenset[str | None] = frozenset({facts.account})
-        return ActionPreview(0, accounts, warning=visit.text(why.key, **why.values))
+        return ActionPreview(0, accounts, warning=visit.text(why.obstacle, **why.values))
     order = trial.order
     line = visit.text(
         "endpoints.trial.line",
@@ -61,7 +64,7 @@ async def _run(visit: ConsoleVisit, given: FormFields, reason: str) -> ActionDon
         await _record(visit, trial, reason)
         sent = await send_trial(visit.sources.settings, trial)
     except NotSendable as why:
-        raise WrongInput("endpoint", visit.text(why.key, **why.values)) from None
+        raise WrongInput(_ENDPOINT, visit.text(why.obstacle, **why.values)) from None
     key = "endpoints.trial.accepted" if sent.as_expected else "endpoints.trial.refused"
     sentence = visit.text(
         key, order=trial.order.reference, status=sent.answered.status, answer=sent.answer
@@ -70,11 +73,11 @@ async def _run(visit: ConsoleVisit, given: FormFields, reason: str) -> ActionDon
 
 
 def _prepared(visit: ConsoleVisit, given: FormFields) -> TrialDelivery:
-    settings, name = visit.sources.settings, given.one("endpoint")
+    settings, name = visit.sources.settings, given.one(_ENDPOINT)
     types = trial_types(trial_endpoint(settings, name))
-    kind = given.one("type", types[0])
+    kind = given.one(_TYPE, types[0])
     if kind not in types:
-        raise WrongInput("type", ", ".join(types))
+        raise WrongInput(_TYPE, ", ".join(types))
     return prepare_trial(settings, name, kind, AMOUNT, visit.now)
 
 
@@ -89,7 +92,7 @@ async def _record(visit: ConsoleVisit, trial: TrialDelivery, reason: str) -> Non
 
 
 def _types(visit: ConsoleVisit) -> Sequence[tuple[str, str]]:
-    name = visit.query.one("endpoint") or visit.form.one("endpoint")
+    name = visit.query.one(_ENDPOINT) or visit.form.one(_ENDPOINT)
     try:
         types = trial_types(trial_endpoint(visit.sources.settings, name))
     except NotSendable:
@@ -103,6 +106,6 @@ TRIAL: Final = ConsoleAction(
     needs=Role.OPERATOR,
     preview=_preview,
     run=_run,
-    fields=(ActionField("type", "endpoints.trial.type", _types, required=True),),
+    fields=(ActionField(_TYPE, "endpoints.trial.type", _types, required=True),),
     back="/endpoints",
 )

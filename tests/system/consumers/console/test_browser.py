@@ -1,14 +1,13 @@
 """A real Chromium goes through the console of a live system with troubles."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.parts.console import troubles
 from tests.parts.console.chromium import DESKTOP, PHONE, Window
-from tests.parts.console.crawling import crawl, files, kind_of
+from tests.parts.console.crawling import crawl, kind_of
 from tests.parts.console.judging import wrong_with
 from tests.parts.console.live import LiveConsole
 from tests.parts.console.people import People, Seat, sign_in

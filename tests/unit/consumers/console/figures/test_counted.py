@@ -9,6 +9,7 @@ from consumers.console.figures.counted import (
     DELIVERIES,
     KEYS,
     REASONS,
+    CounterSeries,
     growth,
     read_counted,
 )
@@ -56,6 +57,6 @@ def test_growth_is_what_was_added_and_a_restart_begins_at_zero() -> None:
     accepted, refused, failed = (
         (DELIVERIES, NAME, outcome) for outcome in ("accepted", "refused", "failed")
     )
-    before = {accepted: 5.0, refused: 7.0, failed: 1.0}
-    now = {accepted: 8.0, refused: 2.0, failed: 1.0}
+    before: dict[CounterSeries, float] = {accepted: 5.0, refused: 7.0, failed: 1.0}
+    now: dict[CounterSeries, float] = {accepted: 8.0, refused: 2.0, failed: 1.0}
     assert growth(before, now) == {accepted: 3, refused: 2}

@@ -129,3 +129,14 @@ async def test_memory_is_bounded_and_old_slots_leave_the_figures() -> None:
     found = await sampler.figures(HOUR)
     assert found.of("shop").totals["accepted"] == HOUR.slots
     assert (await sampler.figures(DAY)).of("shop").totals["accepted"] == 3 * HOUR.slots - 1
+
+
+async def test_everything_that_an_edge_counted_since_it_has_just_started_is_shown() -> None:
+    edges = Edges()
+    started = BEGAN.timestamp() - HOUR.slot_seconds
+    for since, expected in ((started + 1, 5), (started, 0)):
+        edges.says(5)
+        edges.texts[EDGE] += f"process_start_time_seconds {since}\n"
+        sampler = edges.sampler()
+        await sampler.sample()
+        assert (await sampler.figures(HOUR)).of("shop").totals["accepted"] == expected
