@@ -1,1 +1,1 @@
-"""A live console with its troubles, and a real browser that looks at it."""
+"""The console: in the test's process for a browser without JavaScript, and live for a real one."""

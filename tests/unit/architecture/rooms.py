@@ -218,7 +218,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("consumers.console.access", "consumers.console.web", "consumers.console.pages"),
         *("consumers.console.serving", "consumers.console.figures", "router.background"),
         *(*_FLOOR, "router.commands", "router.commands.actions", "router.configuration"),
-        *("router.errors", "consumers.runtime.configured", "consumers"),
+        *("router.background", "router.secrets", "router.errors"),
+        *("consumers.runtime.configured", "consumers"),
     ),
     "consumers": (
         *("consumers.console", "consumers.doctor", "consumers.rights", "consumers.roles"),

@@ -1,1 +1,1 @@
-"""Tests of what is named like this folder."""
+"""Unit tests of the console."""
