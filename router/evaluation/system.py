@@ -328,8 +328,8 @@ def _refuse_taken_ports(plan: DevPlan) -> None:
         try:
             listen("127.0.0.1", port).close()
         except (OSError, OverflowError) as error:
-            needed = f"needed are {plan.port} for the edge, {ports[0]} to {plan.console_port} for the rest"
-            message = f"--port: {error.args[-1]}; {needed}"
+            rest = f"{ports[0]} to {plan.console_port} for the rest"
+            message = f"--port: {error.args[-1]}; needed are {plan.port} for the edge, {rest}"
             raise ConfigurationError(message) from None
 
 

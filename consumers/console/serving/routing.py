@@ -8,15 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from consumers.console.serving.admission import Admitted
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.serving.headers import KEPT
 from consumers.console.serving.responses import secured
 from consumers.console.serving.sign_in import SignIn
 from consumers.console.serving.static_files import StaticFile
 from consumers.console.web.page import ConsolePage
-from consumers.console.web.problems import NotThere
-from consumers.console.web.visit import ConsoleVisit
 
 _EVERY_METHOD: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -35,7 +32,7 @@ def make_application(
         Route("/sign-in", opened(sign_in.check), methods=["POST"]),
         Route("/sign-out", opened(sign_in.leave), methods=["POST"]),
         *_of_static(static),
-        Route("/{path:path}", opened(_unknown), methods=list(_EVERY_METHOD)),
+        Route("/{path:path}", handling.unknown, methods=list(_EVERY_METHOD)),
     ]
     application = Starlette(routes=routes)
     application.router.redirect_slashes = False
@@ -61,7 +58,3 @@ def _serve(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
         return secured(response, {"cache-control": KEPT})
 
     return endpoint
-
-
-async def _unknown(_request: Request, _visit: ConsoleVisit, _admitted: Admitted) -> Response:
-    raise NotThere

@@ -13,6 +13,7 @@ from consumers.console.serving.admission import Admitted, ConsoleDoor
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.web.answers import Html, Redirect
 from consumers.console.web.visit import ConsoleVisit
+from router.configuration.addresses import budget_source
 
 _LONGEST: Final = 1000
 
@@ -37,7 +38,8 @@ class SignIn:
     async def check(self, request: Request, visit: ConsoleVisit, _admitted: Admitted) -> Response:
         """Check name and password."""
         name, password = visit.form.one("name")[:_LONGEST], _password(visit)
-        following, source = local_path(visit.form.one("next", "/")), self.door.source(request)
+        following = local_path(visit.form.one("next", "/"))
+        source = budget_source(self.door.source(request))
         now = self.door.seconds()
         if self.door.attempts.exceeded(name, source, now):
             self._count("too_many_sign_ins", name, source)

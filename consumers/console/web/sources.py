@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.console.figures.figures import FigureSource, NoFigures
 from consumers.console.web.problems import Away, TooSlow
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import StoreUnavailable, unavailability_explained
@@ -43,6 +44,8 @@ class ConsoleSources:
     clock: Callable[[], datetime]
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
     """What pages keep between requests, by the name of their module."""
+    figures: FigureSource = field(default_factory=NoFigures)
+    """What edges counted for each endpoint."""
 
     @property
     def consumers(self) -> Mapping[str, Consumer]:
