@@ -61,11 +61,12 @@ async def operated_console(
     await upgrade(feed.engine, PARCELS)
     install_only(monkeypatch, COUNTING, PARCELS)
     url = feed.engine.url.render_as_string(hide_password=False)
+    group = f'[consumers.counting]\ngroup_id = "{feed.group}"\n'
     configuration = (
         f'[kafka]\nbootstrap_servers = "{feed.broker.bootstrap}"\n'
         f'[topics]\nprefix = "{feed.prefix}"\nreplication_factor = 1\nmin_insync_replicas = 1\n'
         f'[database]\nurl = "{url}"\n'
-        f"{_PEOPLE.format(hash=hashed(PASSWORD), actions=str(actions).lower())}"
+        f"{group}{_PEOPLE.format(hash=hashed(PASSWORD), actions=str(actions).lower())}"
     )
     async with served_console(folder, configuration) as served:
         yield OperatedConsole(served, feed)
