@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from consumers.console.access.people import People
+from consumers.console.figures.choosing import figure_source
 from consumers.console.pages import (
     books,
     cases,
@@ -84,9 +86,10 @@ class ConsoleProcess:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Close the databases after the block."""
+        """Measure in the background during the block; close the databases after it."""
         try:
-            yield
+            async with in_background(self.sources.figures.run()):
+                yield
         finally:
             await self.sources.close()
 
@@ -158,7 +161,10 @@ def build_console(
 ) -> ConsoleProcess:
     """Assemble the console without connecting."""
     registry, static = process_registry(), read_static_files()
-    sources = open_sources(settings, consumers, lambda: datetime.fromtimestamp(seconds(), UTC))
+    clock = partial(_now, seconds)
+    sources = replace(
+        open_sources(settings, consumers, clock), figures=figure_source(settings.console, clock)
+    )
     door = make_door(settings.console, seconds)
     handling = RequestHandling(
         sources,
@@ -172,3 +178,7 @@ def build_console(
     oidc = make_oidc_sign_in(sign_in)
     application = make_application(handling, sign_in, pages, static, oidc)
     return ConsoleProcess(registry, sources, door.people, application)
+
+
+def _now(seconds: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(seconds(), UTC)

@@ -28,10 +28,7 @@ def _new_key() -> rsa.RSAPrivateKey:
 
 @dataclass
 class OidcProvider:
-    """The provider: `claims` are of the person who signs in next, `forged` replaces its signing key.
-
-    `secret` is the client's.
-    """
+    """The provider: `secret` is the client's, `claims` are of the person who signs in next."""
 
     secret: str
     claims: dict[str, Any] = field(default_factory=dict)
