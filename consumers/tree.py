@@ -152,7 +152,7 @@ NOTIFICATIONS: Final = group(
 )
 CASES: Final = group(
     "cases",
-    "List what needs an operator, and close what is decided.",
+    "List what needs an operator, assign it, and close what is decided.",
     [
         command(
             "list",
@@ -163,6 +163,11 @@ CASES: Final = group(
             "show",
             "Show CASE with its facts, the commands about it, and what operators decided.",
             f"{_RUNTIME}.cases:show",
+        ),
+        command(
+            "assign",
+            "Assign open CASES to an operator, also after their facts change.",
+            f"{_RUNTIME}.cases:assign",
         ),
         command(
             "close",

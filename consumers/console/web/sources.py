@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -41,6 +42,8 @@ class ConsoleSources:
     settings: Settings
     stores: Mapping[str, ConsoleStore]
     clock: Callable[[], datetime]
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What pages keep between requests, by the name of their module."""
     figures: FigureSource = field(default_factory=NoFigures)
     """What edges counted for each endpoint."""
 
