@@ -1,6 +1,7 @@
 """Reads messages for the commands, and marks messages to be sent again."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -14,14 +15,17 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.rules import CUSTOMER, LOG
-from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SENT, SKIPPED
+from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SCHEMA, SENT, SKIPPED
 from consumers.notifications.tables import CUSTOMER as CUSTOMER_OF_ORDER
+from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.store.arrays import any_of
+from consumers.runtime.store.tables import RuntimeTables
 
 RESENDABLE = (SENT, FAILED, SKIPPED)
 
@@ -50,6 +54,11 @@ class MessageRow:
     order: str | None
     facts: str
 
+    @property
+    def place(self) -> tuple[datetime, UUID]:
+        """Its place in the order of listings."""
+        return self.created_at, self.id
+
     def as_json(self) -> dict[str, object]:
         """Return the message as a JSON object, without `facts`."""
         return {name: _plain(value) for name, value in asdict(self).items() if name != "facts"}
@@ -57,7 +66,11 @@ class MessageRow:
 
 @dataclass(frozen=True)
 class MessageFilter:
-    """Criteria for messages; None matches all."""
+    """Criteria for messages; None matches all.
+
+    `merchants` are those whose messages may be shown. `after` is `place` of the last message of
+    the page before.
+    """
 
     between: tuple[UUID, UUID] | None = None
     """The lowest and the highest id."""
@@ -66,6 +79,11 @@ class MessageFilter:
     order: str | None = None
     failed_since: datetime | None = None
     limit: int = 50
+    channel: str | None = None
+    kind: str | None = None
+    account: str | None = None
+    merchants: frozenset[str] | None = None
+    after: tuple[datetime, UUID] | None = None
 
 
 async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[MessageRow]:
@@ -85,6 +103,32 @@ async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> S
         .limit(wanted.limit)
     )
     return [MessageRow(**row._mapping) for row in rows][::-1]  # noqa: SLF001 - its public mapping
+
+
+async def resendable(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[UUID]:
+    """Return the ids of the messages of a filter that were sent, failed or skipped."""
+    chosen = (
+        select(MESSAGE.c.id)
+        .join_from(MESSAGE, CHANGE)
+        .where(_matches(wanted), MESSAGE.c.state.in_(RESENDABLE))
+        .order_by(MESSAGE.c.created_at.desc(), MESSAGE.c.id.desc())
+        .limit(wanted.limit)
+    )
+    return (await connection.scalars(chosen)).all()
+
+
+async def resend_recorded(
+    connection: AsyncConnection, ids: Sequence[UUID], who: str, about: Mapping[str, str]
+) -> Sequence[UUID]:
+    """Resend messages like `resend`, with a record of the operation.
+
+    `about` is how they were chosen, and why.
+    """
+    done = await resend(connection, ids)
+    detail = json.dumps({**about, "messages": [str(each) for each in done]})
+    tables = RuntimeTables.of(SCHEMA)
+    await record_operation(connection, tables, who, "notifications resend", detail)
+    return done
 
 
 async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
@@ -145,18 +189,36 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def _matches(wanted: MessageFilter) -> ColumnElement[bool]:
+    """Return the condition on a message and its change."""
+    equal = (
+        (MESSAGE.c.state, wanted.state),
+        (MESSAGE.c.event_id, wanted.event_id),
+        (MESSAGE.c.channel, wanted.channel),
+        (MESSAGE.c.kind, wanted.kind),
+        (CHANGE.c.account, wanted.account),
+    )
+    given = [column == value for column, value in equal if value is not None]
+    return and_(true(), *given, _named(wanted), _placed(wanted))
+
+
+def _named(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
-    if wanted.between is not None:
-        condition &= MESSAGE.c.id.between(*wanted.between)
-    if wanted.state is not None:
-        condition &= MESSAGE.c.state == wanted.state
-    if wanted.event_id is not None:
-        condition &= MESSAGE.c.event_id == wanted.event_id
     if wanted.order is not None:
         named = (CHANGE.c.reference, CHANGE.c.provider_reference)
         condition &= or_(*(column == wanted.order for column in named))
+    if wanted.merchants is not None:
+        condition &= CHANGE.c.account.in_(sorted(wanted.merchants))
+    return condition
+
+
+def _placed(wanted: MessageFilter) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = true()
+    if wanted.between is not None:
+        condition &= MESSAGE.c.id.between(*wanted.between)
     if wanted.failed_since is not None:
         condition &= and_(MESSAGE.c.state == FAILED, MESSAGE.c.failed_at >= wanted.failed_since)
+    if wanted.after is not None:
+        condition &= tuple_(MESSAGE.c.created_at, MESSAGE.c.id) < wanted.after
     return condition
 
 
