@@ -10,17 +10,13 @@ from uuid import UUID
 import click
 
 from consumers.notifications.options import NotificationOptions
-from consumers.notifications.reading import (
-    MessageFilter,
-    MessageRow,
-    list_messages,
-    resend_recorded,
-)
+from consumers.notifications.reading import MessageFilter, MessageRow, list_messages
 from consumers.notifications.rules import LOG
 from consumers.notifications.sending.addresses import mailbox
 from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.sending.preview import preview_of
 from consumers.notifications.sending.rendering import Rendered, TextsError
+from consumers.notifications.sending.resending import resend_recorded
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import acting, reading
 from router.terminal.exits import EXIT_PROBLEM, CommandError

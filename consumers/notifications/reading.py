@@ -1,7 +1,6 @@
 """Reads messages for the commands, and marks messages to be sent again."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -21,11 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.rules import CUSTOMER, LOG
-from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SCHEMA, SENT, SKIPPED
+from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SENT, SKIPPED
 from consumers.notifications.tables import CUSTOMER as CUSTOMER_OF_ORDER
-from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.store.arrays import any_of
-from consumers.runtime.store.tables import RuntimeTables
 
 RESENDABLE = (SENT, FAILED, SKIPPED)
 
@@ -115,20 +112,6 @@ async def resendable(connection: AsyncConnection, wanted: MessageFilter) -> Sequ
         .limit(wanted.limit)
     )
     return (await connection.scalars(chosen)).all()
-
-
-async def resend_recorded(
-    connection: AsyncConnection, ids: Sequence[UUID], who: str, about: Mapping[str, str]
-) -> Sequence[UUID]:
-    """Resend messages like `resend`, with a record of the operation.
-
-    `about` is how they were chosen, and why.
-    """
-    done = await resend(connection, ids)
-    detail = json.dumps({**about, "messages": [str(each) for each in done]})
-    tables = RuntimeTables.of(SCHEMA)
-    await record_operation(connection, tables, who, "notifications resend", detail)
-    return done
 
 
 async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:

@@ -41,7 +41,7 @@ class OrderMovement:
 
 
 async def known_order(connection: AsyncConnection, account: str, reference: str) -> UUID | None:
-    """Return the id of an order, or None if the inventory does not know it."""
+    """Return the id of an order, or None if the inventory has none."""
     number = order_id(account, reference)
     return await connection.scalar(select(ORDERS.c.id).where(ORDERS.c.id == number))
 

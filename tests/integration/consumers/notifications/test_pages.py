@@ -10,10 +10,10 @@ from consumers.notifications.reading import (
     MessageFilter,
     MessageRow,
     list_messages,
-    resend_recorded,
     resendable,
 )
 from consumers.notifications.sending.preview import HIDDEN, preview_of
+from consumers.notifications.sending.resending import resend_recorded
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.store.tables import RuntimeTables
