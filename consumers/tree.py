@@ -25,6 +25,12 @@ EXPORTER: Final = command(
     f"{_PROCESSES}:exporter",
     RUN,
 )
+CONSOLE: Final = command(
+    "console",
+    "Serve web pages for people who work with payments.",
+    "consumers.console.commands:console",
+    RUN,
+)
 DOCTOR: Final = command(
     "doctor",
     "Check broker, databases, endpoints and configuration before and after a deployment.",
@@ -151,7 +157,7 @@ NOTIFICATIONS: Final = group(
 )
 CASES: Final = group(
     "cases",
-    "List what needs an operator, and close what is decided.",
+    "List what needs an operator, assign it, and close what is decided.",
     [
         command(
             "list",
@@ -162,6 +168,11 @@ CASES: Final = group(
             "show",
             "Show CASE with its facts, the commands about it, and what operators decided.",
             f"{_RUNTIME}.cases:show",
+        ),
+        command(
+            "assign",
+            "Assign open CASES to an operator, also after their facts change.",
+            f"{_RUNTIME}.cases:assign",
         ),
         command(
             "close",
