@@ -81,6 +81,9 @@ class MessageFilter:
     account: str | None = None
     merchants: frozenset[str] | None = None
     after: tuple[datetime, UUID] | None = None
+    ids: tuple[UUID, ...] | None = None
+    resendable: bool = False
+    """Only messages that were sent, failed or skipped."""
 
 
 async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[MessageRow]:
@@ -100,18 +103,6 @@ async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> S
         .limit(wanted.limit)
     )
     return [MessageRow(**row._mapping) for row in rows][::-1]  # noqa: SLF001 - its public mapping
-
-
-async def resendable(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[UUID]:
-    """Return the ids of the messages of a filter that were sent, failed or skipped."""
-    chosen = (
-        select(MESSAGE.c.id)
-        .join_from(MESSAGE, CHANGE)
-        .where(_matches(wanted), MESSAGE.c.state.in_(RESENDABLE))
-        .order_by(MESSAGE.c.created_at.desc(), MESSAGE.c.id.desc())
-        .limit(wanted.limit)
-    )
-    return (await connection.scalars(chosen)).all()
 
 
 async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
@@ -198,6 +189,10 @@ def _placed(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
     if wanted.between is not None:
         condition &= MESSAGE.c.id.between(*wanted.between)
+    if wanted.ids is not None:
+        condition &= any_of(MESSAGE.c.id, wanted.ids)
+    if wanted.resendable:
+        condition &= MESSAGE.c.state.in_(RESENDABLE)
     if wanted.failed_since is not None:
         condition &= and_(MESSAGE.c.state == FAILED, MESSAGE.c.failed_at >= wanted.failed_since)
     if wanted.after is not None:
