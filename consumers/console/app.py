@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from consumers.console.serving.admission import make_door
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.serving.headers import is_loopback
 from consumers.console.serving.metrics import ConsoleMetrics
+from consumers.console.serving.oidc_sign_in import make_oidc_sign_in
 from consumers.console.serving.preferences import PreferenceReader
 from consumers.console.serving.rendering import make_renderer
 from consumers.console.serving.responses import ResponseMaker
@@ -37,7 +38,7 @@ from consumers.console.serving.sign_in import SignIn
 from consumers.console.serving.static_files import read_static_files
 from consumers.console.web.page import ConsolePage
 from consumers.console.web.sources import ConsoleSources, open_sources
-from consumers.console.web.texts import read_texts
+from consumers.console.web.texts import PageTexts, read_texts
 from consumers.runtime.configured import Consumer
 from router.background import in_background
 from router.configuration.settings import Settings
@@ -95,7 +96,7 @@ class ConsoleProcess:
 
 @dataclass(frozen=True)
 class ConsoleConfiguration:
-    """Where the settings come from: `read` reads them again, `file` is their main file."""
+    """Source of the settings: `read` reads them again, `file` is their main file."""
 
     read: Callable[[], Settings]
     file: Path | None
@@ -156,6 +157,7 @@ def build_console(
     consumers: Sequence[Consumer],
     pages: Sequence[ConsolePage] = PAGES,
     seconds: Callable[[], float] = time.time,
+    texts: Callable[[], Mapping[str, PageTexts]] = read_texts,
 ) -> ConsoleProcess:
     """Assemble the console without connecting."""
     registry, static = process_registry(), read_static_files()
@@ -167,13 +169,14 @@ def build_console(
     handling = RequestHandling(
         sources,
         door,
-        PreferenceReader(settings.console, read_texts()),
+        PreferenceReader(settings.console, texts()),
         ResponseMaker(make_renderer(pages, static), door),
         ConsoleMetrics.declared(registry),
         get_log("console"),
     )
     sign_in = SignIn(handling, asyncio.Semaphore(_PASSWORDS_AT_A_TIME))
-    application = make_application(handling, sign_in, pages, static)
+    oidc = make_oidc_sign_in(sign_in)
+    application = make_application(handling, sign_in, pages, static, oidc)
     return ConsoleProcess(registry, sources, door.people, application)
 
 

@@ -39,7 +39,7 @@ def read_cursor(cursor: str, kinds: Sequence[type[Any] | Any]) -> list[Any]:
     """
     field, expected = "after", "the link of a page of this list"
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
         key = json.loads(text)
         return [kind(each) for kind, each in zip(kinds, key, strict=True)]
     except (ValueError, TypeError, AttributeError, KeyError):

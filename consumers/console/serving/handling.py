@@ -72,7 +72,7 @@ class RequestHandling:
         return partial(self._handle, answer)
 
     async def unknown(self, request: Request) -> Response:
-        """Answer a path that the console does not have, whoever asks, without reading a body."""
+        """Answer a path that the console does not have, for everybody alike, without its body."""
         browser = request.cookies.get(self.door.cookie_name("browser", request), "")
         asked = _Asked(request, browser or self.door.tokens.new_browser())
         try:

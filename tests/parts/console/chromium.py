@@ -10,6 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 PROGRAM: Final = "chromium"
 
+_ALLOWED_PORTS: Final = "--explicitly-allowed-ports=10080"
+"""The one of the ports for tests that browsers refuse, because another protocol has it."""
+
 PATIENCE_MS: Final = 20_000
 """How long a page may take on a busy machine. It is not a measure of speed."""
 
@@ -49,7 +52,9 @@ def missing() -> str | None:
 def chromium() -> Iterator[Browser]:
     """Run a browser during the block."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which(PROGRAM))
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(PROGRAM), args=[_ALLOWED_PORTS]
+        )
         try:
             yield browser
         finally:

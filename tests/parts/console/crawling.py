@@ -20,7 +20,8 @@ def kind_of(url: str) -> str:
     parts = urlsplit(url)
     path = "/".join("*" if _VARYING.search(part) else part for part in parts.path.split("/"))
     names = sorted({name for name, _ in parse_qsl(parts.query)} - _LEFT_OUT)
-    return f"{path}?{'&'.join(names)}" if names else path
+    # An action asks the same of whatever its query chooses.
+    return path if "/do/" in path or not names else f"{path}?{'&'.join(names)}"
 
 
 def crawl(page: Page, origin: str, most: int = 80) -> Iterator[str]:

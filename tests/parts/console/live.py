@@ -67,7 +67,7 @@ class LiveConsole:
 @contextlib.contextmanager
 def live_console(folder: Path) -> Iterator[LiveConsole]:
     """Run the system, let everything happen to the shop, and run the console during the block."""
-    file = folder / "payrouter.toml"
+    file, later = folder / "payrouter.toml", folder / "console.toml"
     port, management = free_port(), free_port()
     with place_in(folder) as place:
         file.write_text(shop.configuration(knows_settled=False), encoding="utf-8")
@@ -77,10 +77,11 @@ def live_console(folder: Path) -> Iterator[LiveConsole]:
             assert running is not None
             bootstrap = running["addresses"]["kafka"]["bootstrap_servers"]
             troubles.happen(place, dev.port, bootstrap)
-            # The shop has learned the word since; the console starts with this knowledge.
+            # The shop has learned the word since. Without its own file, the console would take
+            # the ports of the one that `dev` runs, which has no sign-in.
             own = _console_table(port, management, dev.port + 1000)
-            file.write_text(shop.configuration(knows_settled=True) + own, encoding="utf-8")
-            with _process(place, port, management) as stderr:
+            later.write_text(shop.configuration(knows_settled=True) + own, encoding="utf-8")
+            with _process(place, later, (port, management)) as stderr:
                 yield LiveConsole(port, management, dev, stderr)
 
 
@@ -101,12 +102,13 @@ def _console_table(port: int, management: int, edge: int) -> str:
 
 
 @contextlib.contextmanager
-def _process(place: Place, port: int, management: int) -> Iterator[Path]:
+def _process(place: Place, config: Path, ports: tuple[int, int]) -> Iterator[Path]:
     """Run the console until the end of the block, and yield the file of its log."""
     stderr = place.folder / "console.err"
+    command = ["console", "--config", str(config), "--data-dir", str(place.data_dir)]
     with stderr.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "consumers", "console", "--data-dir", str(place.data_dir)],
+            [sys.executable, "-m", "consumers", *command],
             cwd=place.folder,
             env={**os.environ, **place.environ},
             stdin=subprocess.DEVNULL,
@@ -120,7 +122,7 @@ def _process(place: Place, port: int, management: int) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             return all(
                 ConsoleClient(own).get(path).status == 200
-                for own, path in ((port, "/sign-in"), (management, "/readyz"))
+                for own, path in zip(ports, ("/sign-in", "/readyz"), strict=True)
             )
         return False
 
