@@ -65,10 +65,31 @@ async def test_inbox_lists_cases_with_filters_of_the_url_and_names_the_command(
 
 async def test_wrong_filters_are_refused_with_what_is_right(console: OperatedConsole) -> None:
     anna = await console.person("anna")
-    wrong = ("kind=parcel-havy", "consumer=x", "hours=-1", "hours=x", "state=y", "after=zz")
+    wrong = (
+        *("kind=parcel-havy", "consumer=x", "hours=-1", "hours=x", "hours=nan", "state=y"),
+        *("after=zz", "after=W10", "order=%00"),
+    )
     for query in wrong:
         answer = await anna.get(f"/cases?{query}")
         assert answer.status == 400, query
+
+
+async def test_pages_are_in_german_too(console: OperatedConsole) -> None:
+    await parcel(console.feed.engine, "A-1", GONE)
+    await held_record(console.feed.engine, COUNTED, record(7, numbered(7)))
+    anna = await console.person("anna")
+    case = await case_of(anna, "A-7")
+
+    for path, words in {
+        "/cases": "Was einen Menschen braucht",
+        f"/cases/{case}": "konnte nicht angewendet werden",
+        f"/cases/do/close?id={case}": "Weder Bücher noch Bestand ändern sich",
+        "/groups": "Wer was tat",
+        "/groups/dead": "bis ein Mensch sie wiederholt",
+        "/groups/held/counting/1": "wartet auf einen Menschen",
+    }.items():
+        shown = await anna.get(f"{path}{'&' if '?' in path else '?'}lang=de")
+        assert shows(shown, words, 'lang="de"')
 
 
 async def test_csv_has_the_rows_of_the_filters_and_no_formula(console: OperatedConsole) -> None:
