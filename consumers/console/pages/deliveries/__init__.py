@@ -1,0 +1,1 @@
+"""Deliveries: the list, one in detail, replay."""

@@ -1,0 +1,1 @@
+"""Search: one payment, from its deliveries to its effects."""
