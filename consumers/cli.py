@@ -16,7 +16,7 @@ from router.terminal.exits import run
 
 YOURS: Final = "Consumers of other distributions"
 
-_RUN = (tree.DEV, edge_tree.EDGE, tree.CONSUME, tree.EXPORTER, edge_tree.SEND)
+_RUN = (tree.DEV, edge_tree.EDGE, tree.CONSUME, tree.EXPORTER, tree.CONSOLE, edge_tree.SEND)
 _LOOK = (
     *(tree.DOCTOR, tree.TRACE, tree.OFFSETS, tree.LEDGER, tree.INVENTORY, tree.NOTIFICATIONS),
     *(edge_tree.REFUSED, edge_tree.VERIFY, edge_tree.METRICS),

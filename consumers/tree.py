@@ -25,6 +25,12 @@ EXPORTER: Final = command(
     f"{_PROCESSES}:exporter",
     RUN,
 )
+CONSOLE: Final = command(
+    "console",
+    "Serve web pages for people who work with payments.",
+    "consumers.console.commands:console",
+    RUN,
+)
 DOCTOR: Final = command(
     "doctor",
     "Check broker, databases, endpoints and configuration before and after a deployment.",

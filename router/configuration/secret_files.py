@@ -8,6 +8,8 @@ from router.secrets.secret_file import secret_in
 
 _STAND_IN: Final = {
     "sasl_password": "unread",
+    "session_secret": "unread-unread-unread-unread-unread",
+    "client_secret": "unread",
     "url": "postgresql://localhost/unread",
     "owner_url": "postgresql://localhost/unread",
     "reader_url": "postgresql://localhost/unread",
@@ -30,6 +32,12 @@ def with_secrets_read(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
         if under in values:
             read[under], found = read_secret_file(read[under], file_key, key, under)
             problems += found
+    console = read.get("console")
+    if isinstance(console, Mapping) and "oidc" in console:
+        key = "client_secret"
+        oidc, found = read_secret_file(console["oidc"], f"{key}_file", key, "console.oidc")
+        problems += found
+        read["console"] = {**console, "oidc": oidc}
     return read, problems
 
 
@@ -38,6 +46,7 @@ _DATABASE_FILES: Final = tuple((f"{key}_file", key) for key in ("url", "owner_ur
 _FILES: Final = (
     *(("database", file_key, key) for file_key, key in _DATABASE_FILES),
     ("kafka", "sasl_password_file", "sasl_password"),
+    ("console", "session_secret_file", "session_secret"),
 )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from router.configuration.endpoint_settings import (
     valid_endpoints,
 )
 from router.configuration.problems import nearest, problem_lines
+from router.configuration.process_settings import ConsoleSettings, ExporterSettings, LogSettings
 from router.configuration.secret_files import read_database_files, with_secrets_read
 from router.configuration.sources import read_sources
 from router.configuration.values import DatabaseSettings, Networks, PublicUrl
@@ -269,53 +270,6 @@ class OrderSettings(BaseModel):
     fields: OrderFields = Field(OrderFields(), description="Place of each fact of an order.")
 
 
-class LogSettings(BaseModel):
-    """`[log]`: what every process writes to standard error.
-
-    Change `level` while you look for a cause. `docs/logs.md` lists every line.
-    """
-
-    model_config = _STRICT
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severity of a line that is written."
-    )
-    format: Literal["auto", "json", "console"] = Field(
-        "auto",
-        description="Form of a line; `auto` is `console` at a terminal, and `json` elsewhere.",
-    )
-
-
-class ExporterSettings(BaseModel):
-    """`[exporter]`: `payrouter exporter`, which shows the consumers' progress to Prometheus.
-
-    Set `consumers` if you run only some of them: those that should run and do not are an alert.
-    """
-
-    model_config = _STRICT
-
-    management_host: str = Field(
-        "127.0.0.1",
-        description="Address of `/metrics`, `/healthz` and `/readyz`.",
-        examples=["10.0.0.5"],
-    )
-    management_port: int = Field(
-        9082,
-        ge=0,
-        le=65535,
-        description="Port of `/metrics`, `/healthz` and `/readyz`.",
-        examples=[9182],
-    )
-    every_seconds: float = Field(
-        5, ge=0.1, le=60, description="Pause between two readings.", examples=[15]
-    )
-    consumers: tuple[str, ...] = Field(
-        (),
-        description="Consumers that should run. Default: all.",
-        examples=[["ledger", "notifications"]],
-    )
-
-
 class Settings(BaseModel):
     """The whole configuration. `consumers` is read by each consumer's own process."""
 
@@ -338,6 +292,9 @@ class Settings(BaseModel):
     log: LogSettings = Field(LogSettings(), description="What every process logs.")
     exporter: ExporterSettings = Field(
         ExporterSettings(), description="The exporter of the consumers' progress."
+    )
+    console: ConsoleSettings = Field(
+        ConsoleSettings(), description="Pages for people who work with payments."
     )
     consumers: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="Settings of each consumer, by name."

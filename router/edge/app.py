@@ -19,9 +19,8 @@ from router.broker.topics.creation import forbid_topic_creation
 from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.configuration.addresses import networks
 from router.configuration.problems import Problems
-from router.configuration.record_size import check_room
 from router.configuration.settings import EdgeSettings, Settings
-from router.configuration.topic_needs import edge_needs
+from router.configuration.topic_needs import check_room, edge_needs
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The pages of the console, one folder each."""

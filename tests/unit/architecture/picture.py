@@ -19,6 +19,9 @@ FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
         "consumers": [
             *("consumers", "consumers.doctor", "consumers.rights", "consumers.roles"),
+            *("consumers.console", "consumers.console.pages", "consumers.console.serving"),
+            *("consumers.console.acting", "consumers.console.listing"),
+            *("consumers.console.web", "consumers.console.access"),
         ],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),

@@ -192,8 +192,37 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_FLOOR, "router.commands", "router.configuration", "router.errors"),
         *(*_PUBLIC, "consumers.runtime.configured", "consumers.runtime.store", "consumers"),
     ),
+    # the console: from its inner rooms to the process
+    "consumers.console.access": ("router.configuration",),
+    "consumers.console.web": (
+        *("consumers.console.access", "router.configuration"),
+        *("consumers.runtime.configured", "consumers.runtime.store"),
+    ),
+    "consumers.console.serving": (
+        *("consumers.console.access", "consumers.console.web"),
+        *("router.configuration", "router.telemetry"),
+    ),
+    "consumers.console.listing": ("consumers.console.access", "consumers.console.web"),
+    "consumers.console.acting": ("consumers.console.access", "consumers.console.web"),
+    "consumers.console.pages": (
+        *("consumers.console.access", "consumers.console.web"),
+        *("consumers.console.listing", "consumers.console.acting"),
+        *(*_FLOOR, *_BROKER, "router.configuration", "router.errors", "router.delivery"),
+        *("router.quarantine", "router.providers", "router.edge", "router.edge.http"),
+        "router.edge.refused",
+        *("router.commands", "router.commands.actions", "router.evaluation"),
+        *("consumers.runtime", "!consumers.runtime.exporter", "!consumers.runtime.member"),
+        *("consumers.ledger", "consumers.ledger.transfers", "consumers.inventory"),
+        "consumers.notifications",
+    ),
+    "consumers.console": (
+        *("consumers.console.access", "consumers.console.web", "consumers.console.pages"),
+        "consumers.console.serving",
+        *(*_FLOOR, "router.commands", "router.commands.actions", "router.configuration"),
+        *("router.errors", "consumers.runtime.configured", "consumers"),
+    ),
     "consumers": (
-        *("consumers.doctor", "consumers.rights", "consumers.roles"),
+        *("consumers.console", "consumers.doctor", "consumers.rights", "consumers.roles"),
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

@@ -39,7 +39,7 @@ COMMANDS = {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
         *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
-        *("completion", "man", "cases", "doctor", "rights"),
+        *("completion", "man", "cases", "doctor", "rights", "console"),
     },
     ("ledger",): {"balance", "statement", "verify", "export", "record", "transfer", "import"},
     ("inventory",): {"stock", "set", "orders", "decide"},

@@ -1,0 +1,1 @@
+"""People at the console and what they may see: roles, passwords, sessions, masking."""

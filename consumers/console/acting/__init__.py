@@ -1,0 +1,1 @@
+"""One way for every action: role, preview with a count, reason, confirmation, record."""

@@ -1,0 +1,1 @@
+"""Serves the console: admission, tokens, limits, headers, templates, errors, sign-in."""
