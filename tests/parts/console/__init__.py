@@ -1,1 +1,1 @@
-"""Parts of the tests of the console."""
+"""The console in the test's process, served over a socket, and a browser without JavaScript."""

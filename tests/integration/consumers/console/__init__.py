@@ -1,1 +1,5 @@
+<<<<<<< HEAD
 """Integration tests of `consumers.console`."""
+=======
+"""Integration tests of the console."""
+>>>>>>> console
