@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -26,6 +27,9 @@ from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
 _Found = TypeVar("_Found")
+
+Opened = Callable[[Consumer], AbstractAsyncContextManager[AsyncConnection]]
+"""Opens a connection to a consumer's database; raises StoreUnavailable."""
 
 ROUNDS = 5
 """Maximum number of rounds: each searches all consumers for what the last round found."""
@@ -94,15 +98,23 @@ class Trace:
         return not self.away
 
 
-async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace:
+def opened_listing(consumer: Consumer) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Open a connection to the database of listings, for one question."""
+    return reading(consumer.settings.listing)
+
+
+async def trace(
+    consumers: Sequence[Consumer], question: TraceQuestion, opened: Opened = opened_listing
+) -> Trace:
     """Search all consumers until nothing new is found, then read the stored deliveries."""
+    of_each = partial(_of_each, opened=opened)
     ids = frozenset(_as_ids(question.text))
     sought = TrailQuery(question.text, ids, accounts=question.allowed)
     answers: dict[str, TraceAnswer] = {}
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
         present = [each for each in consumers if each.service.name not in away]
-        for name, result in await _of_each(present, partial(_answer, sought=sought)):
+        for name, result in await of_each(present, partial(_answer, sought=sought)):
             if isinstance(result, str):
                 away[name] = result
             else:
@@ -115,7 +127,7 @@ async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace
     topics = {each.service.name: each.topics for each in consumers}
     present = [each for each in consumers if each.service.name not in away]
     wanted = partial(_cases, answers=answers, sought=sought, question=question)
-    for name, cases in await _of_each(present, wanted):
+    for name, cases in await of_each(present, wanted):
         if isinstance(cases, str):
             away[name] = cases
         else:
@@ -139,17 +151,20 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
 async def _of_each(
     consumers: Sequence[Consumer],
     read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]],
+    opened: Opened,
 ) -> Sequence[tuple[str, _Found | str]]:
     """Read from every consumer's database; the reason in place of what could not be read."""
-    results = await asyncio.gather(*(_asked(each, read) for each in consumers))
+    results = await asyncio.gather(*(_asked(each, read, opened) for each in consumers))
     return list(zip((each.service.name for each in consumers), results, strict=True))
 
 
 async def _asked(
-    consumer: Consumer, read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]]
+    consumer: Consumer,
+    read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]],
+    opened: Opened,
 ) -> _Found | str:
     try:
-        async with reading(consumer.settings.listing) as connection:
+        async with opened(consumer) as connection:
             return await read(connection, consumer)
     except StoreUnavailable as problem:
         return str(problem)

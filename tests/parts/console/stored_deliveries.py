@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -21,31 +21,37 @@ from router.contract.wire import (
 )
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.contract.events import event
+from tests.parts.providers.blockatm_deliveries import PAYMENT, TIME, body_of, signature
+from tests.parts.providers.blockatm_deliveries import RECEIVED as GENUINE_RECEIVED
 from tests.parts.runtime.counting import TRACE
 
 RECEIVED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-"""When every delivery arrived; `stored` says when it was stored."""
+"""When every delivery arrived."""
 
 Stored = Event | Quarantined | Refused | Replayed
 
 
 @dataclass(frozen=True)
 class DeliveryTopics:
-    """The topics of a test, and a producer for them."""
+    """The topics of a test, and a producer for them.
+
+    `began` is recent: the broker deletes older records while a test runs.
+    """
 
     broker: Broker
     topics: Topics
     producer: AIOKafkaProducer
+    began: datetime
 
     async def store(self, kept: Stored, second: int, partition: int = 0) -> int:
-        """Store a record as of a second after RECEIVED, and return its offset."""
+        """Store a record as of a second after `began`, and return its offset."""
         out = self._record(kept)
         sent = await self.producer.send_and_wait(
             out.topic,
             out.value,
             out.key,
             partition=partition,
-            timestamp_ms=int(RECEIVED.timestamp() + second) * 1000,
+            timestamp_ms=int(self.began.timestamp() + second) * 1000,
             headers=list(out.headers),
         )
         return int(sent.offset)
@@ -69,7 +75,8 @@ async def delivery_topics(broker: Broker, prefix: str) -> AsyncIterator[Delivery
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
     await producer.start()
     try:
-        yield DeliveryTopics(broker, topics, producer)
+        began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+        yield DeliveryTopics(broker, topics, producer, began)
     finally:
         await producer.stop()
 
@@ -90,6 +97,21 @@ def quarantined(number: int, **changes: object) -> Quarantined:
         "raw": _raw(headers={}),
     }
     return Quarantined.model_validate({**_common(number), **own, **changes})
+
+
+def genuine(number: int = 4, order: str = "A-1") -> Quarantined:
+    """Return a delivery on quarantine that the provider verifies and understands."""
+    body = body_of({**PAYMENT, "orderNo": order})
+    signed_by = {"blockatm-request-time": TIME, "blockatm-event": "payment"}
+    signature_of = signature(body + b"&time=" + TIME.encode())
+    return quarantined(
+        number,
+        received_at=GENUINE_RECEIVED,
+        raw={
+            **_raw(headers={**signed_by, "blockatm-signature-v2": signature_of}),
+            "body": body.decode(),
+        },
+    )
 
 
 def refused(number: int, **changes: object) -> Refused:

@@ -1,7 +1,11 @@
 """Searches for one text: a trace, or the orders of a customer or an address."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.console.pages.deliveries.filters import accounts_of
 from consumers.console.pages.search.finding import (
@@ -10,8 +14,10 @@ from consumers.console.pages.search.finding import (
     orders_of_address,
     orders_of_email,
 )
+from consumers.console.web.problems import PageProblem
 from consumers.console.web.visit import ConsoleVisit
 from consumers.runtime.configured import Consumer
+from consumers.runtime.store.database import StoreUnavailable
 from consumers.runtime.trace.gather import Trace, TraceQuestion, trace
 from consumers.runtime.trace.lines import TraceLine, lines_of
 from consumers.runtime.trace.notes import notes_of
@@ -45,7 +51,7 @@ async def search(visit: ConsoleVisit, text: str, account: str | None) -> SearchR
     if is_email(text):
         return await _of_customer(visit, text)
     question = TraceQuestion(text, account, NEWEST, visit.viewer.accounts)
-    found = await trace(_limited(visit), question)
+    found = await trace(_limited(visit), question, partial(_opened, visit))
     if not found.found and "inventory" in visit.sources.stores:
         async with visit.reading("inventory") as connection:
             orders = await orders_of_address(connection, text, accounts_of(visit))
@@ -64,6 +70,16 @@ async def _of_customer(visit: ConsoleVisit, text: str) -> SearchResult:
         return SearchResult()
     async with visit.reading("notifications") as connection:
         return SearchResult(orders=await orders_of_email(connection, text, visit.viewer.accounts))
+
+
+@asynccontextmanager
+async def _opened(visit: ConsoleVisit, consumer: Consumer) -> AsyncIterator[AsyncConnection]:
+    """Open a connection of the console; raises StoreUnavailable, which a trace reports."""
+    try:
+        async with visit.reading(consumer.service.name) as connection:
+            yield connection
+    except PageProblem as problem:
+        raise StoreUnavailable(visit.text(problem.key, **problem.values)) from problem
 
 
 def _limited(visit: ConsoleVisit) -> Sequence[Consumer]:

@@ -62,7 +62,7 @@ def kept_path(
 
 
 def _held(_visit: ConsoleVisit, _found: Trace, step: NextStep) -> str:
-    return f"/groups/{step.consumer}/held/{step.subject}"
+    return f"/groups/held/{step.consumer}/{step.subject}"
 
 
 def _consumer(_visit: ConsoleVisit, _found: Trace, _step: NextStep) -> str:

@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Integration tests of `consumers.console`."""
-=======
 """Integration tests of the console."""
->>>>>>> console

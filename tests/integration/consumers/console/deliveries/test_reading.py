@@ -19,7 +19,6 @@ from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.connections import connection_to
 from tests.parts.console.stored_deliveries import (
-    RECEIVED,
     DeliveryTopics,
     accepted,
     delivery_topics,
@@ -121,8 +120,8 @@ async def test_filters_are_about_what_a_row_shows(stored: DeliveryTopics) -> Non
     assert await found(provider="resmic") == [3]
     assert await found(reason="stale") == [4]
     assert await found(outcome=DeliveryOutcome.QUARANTINED) == [4, 2]
-    assert await found(since=RECEIVED + timedelta(seconds=3)) == [4, 3]
-    assert await found(until=RECEIVED + timedelta(seconds=3)) == [2, 1]
+    assert await found(since=stored.began + timedelta(seconds=3)) == [4, 3]
+    assert await found(until=stored.began + timedelta(seconds=3)) == [2, 1]
     assert await found(accounts=frozenset({"shop-us"})) == [2]
     assert await found(accounts=frozenset()) == []
 
@@ -138,7 +137,7 @@ async def test_reading_stops_at_its_limit_and_goes_on_where_it_stopped(
     first = await page_of(stored, rare, limit=2, budget=4)
 
     assert (first.rows, first.whole) == ([], False)
-    assert (first.read, first.reached) == (4, RECEIVED + timedelta(seconds=8))
+    assert (first.read, first.reached) == (4, stored.began + timedelta(seconds=8))
     pages = await walked(stored, rare, limit=2, budget=4)
     assert [number for page in pages for number in numbers(page)] == [1]
     assert pages[-1].whole
@@ -207,3 +206,14 @@ async def test_one_delivery_is_read_by_its_place(stored: DeliveryTopics) -> None
     assert await at(stored.topics.quarantine, 0, partition=77) is None
     assert await at(stored.topics.order, 0) is None
     assert UUID(int=1) == found.row.id
+
+
+async def test_every_delivery_of_a_partition_is_found_by_its_place(stored: DeliveryTopics) -> None:
+    for number in range(1, 6):
+        await stored.store(accepted(number), number)
+    kafka = connection_to(stored.broker.bootstrap)
+
+    places = [Place(stored.topics.name("payment"), 0, offset) for offset in range(5)]
+    found = [await read_delivery(kafka, stored.topics, each) for each in places]
+
+    assert [each and each.row.id.int for each in found] == [1, 2, 3, 4, 5]
