@@ -36,7 +36,7 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
 @click.option(
     "--port",
     type=whole_number(1, 64000),
-    help="Port of the edge; its metrics are 1000 above, those of the others follow."
+    help="Port of the edge; its metrics are 1000 above, the ports of the others follow."
     "  [default: the configuration's, or 8080]",
 )
 @click.option(

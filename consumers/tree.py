@@ -80,6 +80,11 @@ LEDGER: Final = group(
             "Show the newest transactions with their postings, oldest first.",
             f"{_LEDGER}:statement",
         ),
+        command(
+            "month",
+            "Show opening balance, movements by type of event, and closing balance of MONTH.",
+            f"{_LEDGER}:month_",
+        ),
         command("verify", "Recompute the books from the journal.", f"{_LEDGER}:verify"),
         command(
             "export",
@@ -152,7 +157,7 @@ NOTIFICATIONS: Final = group(
 )
 CASES: Final = group(
     "cases",
-    "List what needs an operator, and close what is decided.",
+    "List what needs an operator, assign it, and close what is decided.",
     [
         command(
             "list",
@@ -163,6 +168,11 @@ CASES: Final = group(
             "show",
             "Show CASE with its facts, the commands about it, and what operators decided.",
             f"{_RUNTIME}.cases:show",
+        ),
+        command(
+            "assign",
+            "Assign open CASES to an operator, also after their facts change.",
+            f"{_RUNTIME}.cases:assign",
         ),
         command(
             "close",

@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from consumers.console.access.people import People
+from consumers.console.figures.choosing import figure_source
 from consumers.console.pages import (
     books,
     cases,
@@ -20,10 +24,12 @@ from consumers.console.pages import (
     overview,
     search,
 )
+from consumers.console.people_watch import PeopleWatch
 from consumers.console.serving.admission import make_door
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.serving.headers import is_loopback
 from consumers.console.serving.metrics import ConsoleMetrics
+from consumers.console.serving.oidc_sign_in import make_oidc_sign_in
 from consumers.console.serving.preferences import PreferenceReader
 from consumers.console.serving.rendering import make_renderer
 from consumers.console.serving.responses import ResponseMaker
@@ -32,8 +38,9 @@ from consumers.console.serving.sign_in import SignIn
 from consumers.console.serving.static_files import read_static_files
 from consumers.console.web.page import ConsolePage
 from consumers.console.web.sources import ConsoleSources, open_sources
-from consumers.console.web.texts import read_texts
+from consumers.console.web.texts import PageTexts, read_texts
 from consumers.runtime.configured import Consumer
+from router.background import in_background
 from router.configuration.settings import Settings
 from router.errors import ConfigurationError
 from router.telemetry.logs import get_log
@@ -70,6 +77,7 @@ class ConsoleProcess:
 
     registry: CollectorRegistry
     sources: ConsoleSources
+    people: People
     application: Starlette = field(repr=False)
 
     def alive(self) -> Health:
@@ -78,17 +86,30 @@ class ConsoleProcess:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Close the databases after the block."""
+        """Measure in the background during the block; close the databases after it."""
         try:
-            yield
+            async with in_background(self.sources.figures.run()):
+                yield
         finally:
             await self.sources.close()
 
 
+@dataclass(frozen=True)
+class ConsoleConfiguration:
+    """Source of the settings: `read` reads them again, `file` is their main file."""
+
+    read: Callable[[], Settings]
+    file: Path | None
+
+
 async def run_console(
-    settings: Settings, consumers: Sequence[Consumer], *, supervised: bool = False
+    configuration: ConsoleConfiguration,
+    consumers: Sequence[Consumer],
+    *,
+    supervised: bool = False,
 ) -> None:
     """Serve the pages until SIGTERM or SIGINT."""
+    settings = configuration.read()
     own = settings.console
     refuse_open_console(settings)
     listener = listen(own.host, own.port)
@@ -104,13 +125,20 @@ async def run_console(
         listener,
         lifespan="off",
         proxy_headers=False,
+        # The other implementation has no limit for the head of a request.
+        http="h11",
         h11_max_incomplete_event_size=_HEAD_BYTES,
         limit_concurrency=_CONNECTIONS,
     )
-    async with process.running(), delay, serving(app, management, lifespan="off"), pages:
-        get_log("console").info("console_started", actions=own.actions, sign_in=own.signs_in)
+    log = get_log("console")
+    people = PeopleWatch(
+        process.people, configuration.file, lambda: configuration.read().console, log
+    )
+    beside = serving(app, management, lifespan="off")
+    async with process.running(), delay, beside, pages, in_background(people.run()):
+        log.info("console_started", actions=own.actions, sign_in=own.signs_in)
         await stopped.wait()
-    get_log("console").info("console_stopped")
+    log.info("console_stopped")
 
 
 def refuse_open_console(settings: Settings) -> None:
@@ -129,18 +157,28 @@ def build_console(
     consumers: Sequence[Consumer],
     pages: Sequence[ConsolePage] = PAGES,
     seconds: Callable[[], float] = time.time,
+    texts: Callable[[], Mapping[str, PageTexts]] = read_texts,
 ) -> ConsoleProcess:
     """Assemble the console without connecting."""
     registry, static = process_registry(), read_static_files()
-    sources = open_sources(settings, consumers, lambda: datetime.fromtimestamp(seconds(), UTC))
+    clock = partial(_now, seconds)
+    sources = replace(
+        open_sources(settings, consumers, clock), figures=figure_source(settings.console, clock)
+    )
     door = make_door(settings.console, seconds)
     handling = RequestHandling(
         sources,
         door,
-        PreferenceReader(settings.console, read_texts()),
+        PreferenceReader(settings.console, texts()),
         ResponseMaker(make_renderer(pages, static), door),
         ConsoleMetrics.declared(registry),
         get_log("console"),
     )
     sign_in = SignIn(handling, asyncio.Semaphore(_PASSWORDS_AT_A_TIME))
-    return ConsoleProcess(registry, sources, make_application(handling, sign_in, pages, static))
+    oidc = make_oidc_sign_in(sign_in)
+    application = make_application(handling, sign_in, pages, static, oidc)
+    return ConsoleProcess(registry, sources, door.people, application)
+
+
+def _now(seconds: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(seconds(), UTC)

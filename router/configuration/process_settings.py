@@ -34,7 +34,7 @@ PasswordHash = Annotated[Secret, AfterValidator(_checked_hash)]
 def _checked_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         message = "expected the name of a time zone, such as Europe/Berlin"
         raise ValueError(message) from None
     return name

@@ -37,7 +37,7 @@ _LIVE = {"endpoints", "edge.trusted_proxies", "edge.public_url", "log.level"}
 
 _TLS = {"edge.tls_certificate", "edge.tls_key"}
 
-_UNUSED = ("database", "consumers", "exporter", "order")
+_UNUSED = ("database", "consumers", "exporter", "console", "order")
 """Tables that the edge does not read."""
 
 

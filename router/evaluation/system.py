@@ -33,8 +33,8 @@ READY_SECONDS = 60.0
 EXPORTER_SECONDS = 15.0
 DRAIN_SECONDS = 10.0
 MANAGEMENT_OFFSET = 1000
-"""Offset of the edge's management port from its port; the consumers' ports follow it, then the
-exporter's."""
+"""Offset of the edge's management port from its port; the consumers' ports follow it, then those
+of the exporter and the console, and the port of the console's pages."""
 
 _Answer = TypeVar("_Answer")
 
@@ -70,9 +70,19 @@ class DevPlan:
 
     @property
     def management_ports(self) -> Sequence[int]:
-        """The management ports: the edge's, each consumer's, the exporter's."""
+        """The management ports: the edge's, each consumer's, the exporter's, the console's."""
         first = self.port + MANAGEMENT_OFFSET
-        return range(first, first + len(self.consumers) + 2)
+        return range(first, first + len(self.consumers) + 3)
+
+    @property
+    def console_port(self) -> int:
+        """The port of the console's pages."""
+        return self.management_ports[-1] + 1
+
+    @property
+    def console_url(self) -> str:
+        """The URL of the console's pages."""
+        return f"http://127.0.0.1:{self.console_port}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,7 @@ async def _to_the_end(start: Callable[[], _Answer]) -> _Answer:
 
 
 def _announce(plan: DevPlan, bootstrap: str | None, database: str | None) -> None:
-    edge, *consumers, exporter = plan.management_ports
+    edge, *consumers, exporter, console = plan.management_ports
     ports = {
         "edge": {
             "port": plan.port,
@@ -184,8 +194,11 @@ def _announce(plan: DevPlan, bootstrap: str | None, database: str | None) -> Non
             for name, port in zip(plan.consumers, consumers, strict=True)
         },
         "exporter": {"management_port": exporter},
+        "console": {"port": plan.console_port, "management_port": console},
     }
-    addresses: dict[str, Any] = {}
+    # Who runs everything here may also act, unless the configuration has another value.
+    own = {"actions": True, "edges": [f"{plan.edge_management}/metrics"]}
+    addresses: dict[str, Any] = {"console": own}
     if bootstrap is not None:
         addresses["kafka"] = {"bootstrap_servers": bootstrap}
         one = {"partitions": 4, "replication_factor": 1, "min_insync_replicas": 1}
@@ -199,15 +212,16 @@ def _announce(plan: DevPlan, bootstrap: str | None, database: str | None) -> Non
 
 
 async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
-    """Start the edge, the consumers and the exporter, and wait until each is ready."""
+    """Start the edge, the consumers, exporter and console, and wait until each is ready."""
     consumers = [
         _child(plan, name, ["consume", name], plan.consumer_management(name))
         for name in plan.consumers
     ]
     edge = _child(plan, "edge", ["edge"], plan.edge_management)
-    exporter = _child(
-        plan, "exporter", ["exporter"], f"http://127.0.0.1:{plan.management_ports[-1]}"
-    )
+    beside = [
+        _child(plan, name, [name], f"http://127.0.0.1:{port}")
+        for name, port in zip(("exporter", "console"), plan.management_ports[-2:], strict=True)
+    ]
     stack.push_async_callback(_stop_together, consumers)
     for child in consumers:
         await child.start()
@@ -215,16 +229,18 @@ async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence
     stack.push_async_callback(_drained, [child.management for child in consumers])
     stack.push_async_callback(edge.stop)
     await edge.start()
-    # No other process depends on the exporter: it starts last and stops first.
-    stack.push_async_callback(exporter.stop)
-    await exporter.start()
+    # No other process depends on these: they start last and stop first.
+    stack.push_async_callback(_stop_together, beside)
+    for child in beside:
+        await child.start()
     for child in (*consumers, edge):
         await _ready(child)
         plan.say(f"{child.name:<13} ready")
     # An exporter without rights on the user's own broker must not stop the whole system.
-    problem = await _unready(exporter, EXPORTER_SECONDS)
-    plan.say(f"{exporter.name:<13} {'ready' if problem is None else problem}")
-    return [edge, *consumers, exporter]
+    for child in beside:
+        problem = await _unready(child, EXPORTER_SECONDS)
+        plan.say(f"{child.name:<13} {'ready' if problem is None else problem}")
+    return [edge, *consumers, *beside]
 
 
 async def _stop_together(children: Sequence[Child]) -> None:
@@ -308,12 +324,12 @@ def lag(management: str) -> int:
 
 def _refuse_taken_ports(plan: DevPlan) -> None:
     ports = plan.management_ports
-    for port in (plan.port, *ports):
+    for port in (plan.port, *ports, plan.console_port):
         try:
             listen("127.0.0.1", port).close()
         except (OSError, OverflowError) as error:
-            needed = f"needed are {plan.port} for the edge, {ports[0]} to {ports[-1]} for metrics"
-            message = f"--port: {error.args[-1]}; {needed}"
+            rest = f"{ports[0]} to {plan.console_port} for the rest"
+            message = f"--port: {error.args[-1]}; needed are {plan.port} for the edge, {rest}"
             raise ConfigurationError(message) from None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 _BLOCK: Final = 40
-_CHOSEN: Final = 36
+_CHOSEN: Final = 34
 """Ports of a block, and those that are chosen: the other ports of the last one are in it, too."""
 
 _FIRST: Final = [
@@ -24,7 +24,7 @@ _FIRST: Final = [
 ]
 """Ports to choose from; those 1,000 above belong to them, for programs that use several."""
 
-DEV_DISTANCES: Final = range(1_000, 1_005)
+DEV_DISTANCES: Final = range(1_000, 1_007)
 """Distances of the other ports of `payrouter dev` from the one it is given."""
 
 

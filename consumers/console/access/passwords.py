@@ -18,11 +18,11 @@ NOBODY: Final = f"scrypt${_LOG2N}${_R}${_P}${'A' * 22}${'A' * 43}"
 """A hash that no password has, so that an unknown name takes as long as a known one."""
 
 
-def hashed(password: str) -> str:
-    """Return the hash of a password with a new salt."""
+def hashed(password: str, log2n: int = _LOG2N) -> str:
+    """Return the hash of a password with a new salt; `log2n` is the cost."""
     salt = secrets.token_bytes(_SALT_BYTES)
-    derived = _derived(password, salt, (_LOG2N, _R, _P))
-    return f"scrypt${_LOG2N}${_R}${_P}${_text(salt)}${_text(derived)}"
+    derived = _derived(password, salt, (log2n, _R, _P))
+    return f"scrypt${log2n}${_R}${_P}${_text(salt)}${_text(derived)}"
 
 
 def matches(password: str, kept: str) -> bool:

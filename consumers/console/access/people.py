@@ -14,9 +14,9 @@ WITHOUT_SIGN_IN = "local"
 """Name of the person on the loopback interface if there is no way to sign in."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class People:
-    """Everybody who may use the console."""
+    """Everybody who may use the console; `settings` are replaced when the configuration changes."""
 
     settings: ConsoleSettings
 

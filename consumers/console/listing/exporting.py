@@ -47,9 +47,13 @@ def json_value(value: object) -> object:
 
 async def csv_chunks(listing: Listing[Row], visit: ConsoleVisit) -> AsyncIterator[str]:
     """Yield a list as CSV, with a line of the columns' names."""
-    yield _csv_line(column.name for column in listing.columns)
+    head = _csv_line(column.name for column in listing.columns)
     async for row in _every_row(listing, visit):
-        yield _csv_line(csv_cell(column.value(visit, row)) for column in listing.columns)
+        cells = [csv_cell(column.value(visit, row)) for column in listing.columns]
+        yield head + _csv_line(cells)
+        head = ""
+    if head:
+        yield head
 
 
 async def json_chunks(listing: Listing[Row], visit: ConsoleVisit) -> AsyncIterator[str]:

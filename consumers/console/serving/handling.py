@@ -16,13 +16,14 @@ from consumers.console.serving.admission import NOBODY, Admitted, ConsoleDoor
 from consumers.console.serving.headers import host_of, is_own_origin, known_hosts
 from consumers.console.serving.metrics import ConsoleMetrics
 from consumers.console.serving.preferences import PreferenceReader, preference_cookie
-from consumers.console.serving.responses import ResponseMaker, secured
-from consumers.console.web.answers import Html
+from consumers.console.serving.responses import ResponseMaker, download_response, secured
+from consumers.console.web.answers import Download, Html
 from consumers.console.web.form_fields import FormFields
 from consumers.console.web.page import PageRoute
 from consumers.console.web.problems import (
     NotPermitted,
     NotSignedIn,
+    NotThere,
     PageProblem,
     ReadOnly,
     TooLarge,
@@ -70,6 +71,17 @@ class RequestHandling:
         """Return an endpoint for everybody, signed in or not; forms need the token here, too."""
         return partial(self._handle, answer)
 
+    async def unknown(self, request: Request) -> Response:
+        """Answer a path that the console does not have, for everybody alike, without its body."""
+        browser = request.cookies.get(self.door.cookie_name("browser", request), "")
+        asked = _Asked(request, browser or self.door.tokens.new_browser())
+        try:
+            self._check_host(request)
+            asked.admitted = self._admitted(request)
+        except PageProblem as problem:
+            return secured(self._refused(asked, problem))
+        return secured(self._refused(asked, NotThere()))
+
     async def _handle(self, answer: _Answering, request: Request) -> Response:
         began = time.perf_counter()
         browser = request.cookies.get(self.door.cookie_name("browser", request), "")
@@ -92,10 +104,10 @@ class RequestHandling:
         request = asked.request
         self._check_host(request)
         asked.admitted = self._admitted(request)
-        form = await self._form(asked)
-        query = _parsed(request.url.query, "query").without("lang", "zone")
-        visit = replace(self._visit(asked), form=form, query=query)
         async with asyncio.timeout(self.settings.request_seconds):
+            form = await self._form(asked)
+            query = _parsed(request.url.query, "query").without("lang", "zone")
+            visit = replace(self._visit(asked), form=form, query=query)
             return await answer(request, visit, asked.admitted)
 
     @property
@@ -112,7 +124,10 @@ class RequestHandling:
             raise NotPermitted
         if route.acts and not self.sources.settings.console.actions:
             raise ReadOnly
-        return self.responses.of(request, visit, await route.handler(visit))
+        answer = await route.handler(visit)
+        if isinstance(answer, Download):
+            return await download_response(answer)
+        return self.responses.of(request, visit, answer)
 
     def _check_host(self, request: Request) -> None:
         if host_of(request.headers.get("host", "")) not in known_hosts(self.door.settings):
@@ -191,7 +206,9 @@ class RequestHandling:
         if {"lang", "zone"} & set(request.query_params):
             chosen = preference_cookie(self._visit(asked).preferences)
             responses.set_cookie(request, response, "choice", chosen, kept=True)
-        if session is not None and session.id not in self.door.sessions.ended:
+        # An open page that updates itself does not keep its person signed in.
+        used = session is not None and "hx-request" not in request.headers
+        if used and session is not None and session.id not in self.door.sessions.ended:
             now = int(self.door.seconds())
             renewed = self.door.sessions.renewed(session, now)
             responses.set_cookie(request, response, "session", self.door.sessions.cookie(renewed))

@@ -10,7 +10,7 @@ from router.telemetry.declaring import MetricDeclarations
 OUTCOMES: Final = ("answered", "refused", "failed")
 REFUSALS: Final = (
     *("unknown", "role", "read_only", "input", "csrf", "not_signed_in", "host", "too_large"),
-    *("method", "session", "sign_in", "too_many_sign_ins", "proxy"),
+    *("session", "sign_in", "too_many_sign_ins", "proxy"),
 )
 _BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from consumers.console.serving.admission import ConsoleDoor
 from consumers.console.serving.headers import NOT_KEPT, SECURE
 from consumers.console.serving.rendering import PageRenderer
-from consumers.console.web.answers import Download, Html, PageAnswer, Redirect
+from consumers.console.web.answers import Download, Html, Redirect
 from consumers.console.web.visit import ConsoleVisit
 
 _SEE_OTHER: Final = 303
@@ -24,7 +24,7 @@ class ResponseMaker:
     renderer: PageRenderer
     door: ConsoleDoor
 
-    def of(self, request: Request, visit: ConsoleVisit, answer: PageAnswer) -> Response:
+    def of(self, request: Request, visit: ConsoleVisit, answer: Html | Redirect) -> Response:
         """Return the response of an answer."""
         match answer:
             case Html():
@@ -37,8 +37,6 @@ class ResponseMaker:
                 if answer.done:
                     message = self.door.tokens.message(answer.done)
                     self.set_cookie(request, response, "done", message)
-            case Download():
-                response = _download(answer)
         return response
 
     def set_cookie(
@@ -70,15 +68,19 @@ def secured(response: Response, extra: Mapping[str, str] | None = None) -> Respo
     return response
 
 
-def _download(answer: Download) -> Response:
+async def download_response(answer: Download) -> Response:
+    """Return the response of a download, once its first rows are read."""
+    # A database that is away shows before the status is sent.
+    first = await anext(answer.chunks, "")
     disposition = f'attachment; filename="{answer.name}"'
     return StreamingResponse(
-        _encoded(answer.chunks),
+        _encoded(first, answer.chunks),
         media_type=answer.media_type,
         headers={"content-disposition": disposition},
     )
 
 
-async def _encoded(chunks: AsyncIterator[str]) -> AsyncIterator[bytes]:
+async def _encoded(first: str, chunks: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    yield first.encode()
     async for chunk in chunks:
         yield chunk.encode()

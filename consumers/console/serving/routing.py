@@ -8,15 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from consumers.console.serving.admission import Admitted
+from consumers.console.access.oidc import CALLBACK
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.serving.headers import KEPT
+from consumers.console.serving.oidc_sign_in import OidcSignIn
 from consumers.console.serving.responses import secured
 from consumers.console.serving.sign_in import SignIn
 from consumers.console.serving.static_files import StaticFile
 from consumers.console.web.page import ConsolePage
-from consumers.console.web.problems import NotThere
-from consumers.console.web.visit import ConsoleVisit
 
 _EVERY_METHOD: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -26,6 +25,7 @@ def make_application(
     sign_in: SignIn,
     pages: Sequence[ConsolePage],
     static: Mapping[str, StaticFile],
+    oidc: OidcSignIn | None = None,
 ) -> Starlette:
     """Return the ASGI application."""
     opened = handling.open_endpoint
@@ -34,8 +34,9 @@ def make_application(
         Route("/sign-in", opened(sign_in.show), methods=["GET"]),
         Route("/sign-in", opened(sign_in.check), methods=["POST"]),
         Route("/sign-out", opened(sign_in.leave), methods=["POST"]),
+        *_of_oidc(handling, oidc),
         *_of_static(static),
-        Route("/{path:path}", opened(_unknown), methods=list(_EVERY_METHOD)),
+        Route("/{path:path}", handling.unknown, methods=list(_EVERY_METHOD)),
     ]
     application = Starlette(routes=routes)
     application.router.redirect_slashes = False
@@ -50,6 +51,12 @@ def _of_pages(handling: RequestHandling, pages: Sequence[ConsolePage]) -> Iterat
             yield Route(base + route.path, endpoint, methods=[route.method])
 
 
+def _of_oidc(handling: RequestHandling, oidc: OidcSignIn | None) -> Iterator[Route]:
+    if oidc is not None:
+        yield Route("/sign-in/oidc", handling.open_endpoint(oidc.begin), methods=["GET"])
+        yield Route(CALLBACK, handling.open_endpoint(oidc.finish), methods=["GET"])
+
+
 def _of_static(static: Mapping[str, StaticFile]) -> Iterator[Route]:
     for name, file in static.items():
         yield Route(f"/static/{name}", _serve(file), methods=["GET"])
@@ -61,7 +68,3 @@ def _serve(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
         return secured(response, {"cache-control": KEPT})
 
     return endpoint
-
-
-async def _unknown(_request: Request, _visit: ConsoleVisit, _admitted: Admitted) -> Response:
-    raise NotThere

@@ -13,6 +13,7 @@ from consumers.console.serving.admission import Admitted, ConsoleDoor
 from consumers.console.serving.handling import RequestHandling
 from consumers.console.web.answers import Html, Redirect
 from consumers.console.web.visit import ConsoleVisit
+from router.configuration.addresses import budget_source
 
 _LONGEST: Final = 1000
 
@@ -32,20 +33,21 @@ class SignIn:
 
     async def show(self, request: Request, visit: ConsoleVisit, _admitted: Admitted) -> Response:
         """Show the form."""
-        return self._form(request, visit, local_path(visit.query.one("next", "/")), "")
+        return self.form(request, visit, local_path(visit.query.one("next", "/")), "")
 
     async def check(self, request: Request, visit: ConsoleVisit, _admitted: Admitted) -> Response:
         """Check name and password."""
         name, password = visit.form.one("name")[:_LONGEST], _password(visit)
-        following, source = local_path(visit.form.one("next", "/")), self.door.source(request)
+        following = local_path(visit.form.one("next", "/"))
+        source = budget_source(self.door.source(request))
         now = self.door.seconds()
         if self.door.attempts.exceeded(name, source, now):
             self._count("too_many_sign_ins", name, source)
-            return self._form(request, visit, following, "web.sign_in.too_many", 429)
+            return self.form(request, visit, following, "web.sign_in.too_many", 429)
         if not await self._is_right(name, password):
             self.door.attempts.fail(name, source, now)
             self._count("sign_in", name, source)
-            return self._form(request, visit, following, "web.sign_in.wrong", 401)
+            return self.form(request, visit, following, "web.sign_in.wrong", 401)
         self.handling.log.info("console_signed_in", person=name, source=source)
         session = self.door.sessions.by_password(name, int(now))
         responses = self.handling.responses
@@ -75,9 +77,10 @@ class SignIn:
             "console_sign_in_refused", reason=reason, person=name[:100], source=source
         )
 
-    def _form(
+    def form(
         self, request: Request, visit: ConsoleVisit, following: str, key: str, status: int = 200
     ) -> Response:
+        """Return the page with the form, and a problem if there is one."""
         settings = self.door.settings
         values = {
             "next": following,

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.console.figures.figures import FigureSource, NoFigures
 from consumers.console.web.problems import Away, TooSlow
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import StoreUnavailable, unavailability_explained
@@ -40,6 +42,10 @@ class ConsoleSources:
     settings: Settings
     stores: Mapping[str, ConsoleStore]
     clock: Callable[[], datetime]
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What pages keep between requests, by the name of their module."""
+    figures: FigureSource = field(default_factory=NoFigures)
+    """What edges counted for each endpoint."""
 
     @property
     def consumers(self) -> Mapping[str, Consumer]:

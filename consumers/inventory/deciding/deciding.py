@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.commands_stock import check_text
 from consumers.inventory.deciding.facts import OrderFacts
@@ -41,7 +42,8 @@ class DecisionRequest:
 
     `version` is None to show only; else the decision is made if the order still has this version.
     `repeat` returns the command that decides about a version. `patience` is how many seconds to
-    wait until the consumer has applied the decision.
+    wait until the consumer has applied the decision. `who` is the operator, None for the user of
+    this process.
     """
 
     name: OrderName
@@ -50,6 +52,7 @@ class DecisionRequest:
     version: str | None
     repeat: Callable[[str], str]
     patience: int
+    who: str | None = None
 
 
 def decide_and_show(settings: ConsumerSettings, request: DecisionRequest, *, as_json: bool) -> None:
@@ -71,14 +74,22 @@ def decide_and_show(settings: ConsumerSettings, request: DecisionRequest, *, as_
         raise CommandError(str(problem)) from None
 
 
+async def order_facts(
+    connection: AsyncConnection, settings: ConsumerSettings, name: OrderName
+) -> OrderFacts:
+    """Return an order as it is now, to decide about. Raises NotDecidable."""
+    number = await find_order(connection, name)
+    return await read_facts(connection, number, _policy(settings))
+
+
 def _show(settings: ConsumerSettings, request: DecisionRequest, *, as_json: bool) -> None:
+
     async def read() -> OrderFacts:
         async with reading(settings) as connection:
-            number = await find_order(connection, request.name)
-            return await read_facts(connection, number, _policy(settings))
+            return await order_facts(connection, settings, request.name)
 
     facts = run_async(read())
-    message = _message(facts, request)
+    message = message_of(facts, request)
     effect = facts.effect_of(message)
     command = request.repeat(facts.version)
     if as_json:
@@ -93,7 +104,12 @@ def _show(settings: ConsumerSettings, request: DecisionRequest, *, as_json: bool
 def _decide(
     settings: ConsumerSettings, request: DecisionRequest, version: str, *, as_json: bool
 ) -> None:
-    facts, message = run_async(_recorded(settings, request, version))
+
+    async def recorded() -> tuple[OrderFacts, Order]:
+        async with acting(settings) as engine, engine.begin() as transaction:
+            return await record(transaction, settings, request, version)
+
+    facts, message = run_async(recorded())
     if not as_json:
         click.echo(f"{request.decision} is decided, as event {message.id}")
     progress = run_async(_progress(settings, message, request.patience))
@@ -128,17 +144,19 @@ def _refused(error: str) -> str:
     )
 
 
-async def _recorded(
-    settings: ConsumerSettings, request: DecisionRequest, version: str
+async def record(
+    transaction: AsyncConnection,
+    settings: ConsumerSettings,
+    request: DecisionRequest,
+    version: str,
 ) -> tuple[OrderFacts, Order]:
-    """Record the decision in one transaction, which holds the order's lock. Raises NotDecidable."""
-    async with acting(settings) as engine, engine.begin() as transaction:
-        number = await find_order(transaction, request.name)
-        facts = await read_facts(transaction, number, _policy(settings), locked=True)
-        if facts.version != version:
-            raise NotDecidable(_changed(request.name, facts))
-        message = _message(facts, request)
-        await record_decision(transaction, message, request.decision, settings.topics.order)
+    """Record the decision in a transaction, which holds the order's lock. Raises NotDecidable."""
+    number = await find_order(transaction, request.name)
+    facts = await read_facts(transaction, number, _policy(settings), locked=True)
+    if facts.version != version:
+        raise NotDecidable(_changed(request.name, facts))
+    message = message_of(facts, request)
+    await record_decision(transaction, message, request.decision, settings.topics.order)
     return facts, message
 
 
@@ -168,8 +186,10 @@ async def _progress(settings: ConsumerSettings, message: Order, patience: int) -
         return DecisionProgress(applied=False)
 
 
-def _message(facts: OrderFacts, request: DecisionRequest) -> Order:
-    return facts.message(request.decision, text_of(operator_name()), request.reason)
+def message_of(facts: OrderFacts, request: DecisionRequest) -> Order:
+    """Return the decision about an order as the message that the consumer applies."""
+    who = request.who or operator_name()
+    return facts.message(request.decision, text_of(who), request.reason)
 
 
 def _policy(settings: ConsumerSettings) -> Policy:

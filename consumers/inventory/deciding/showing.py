@@ -75,7 +75,7 @@ def show_facts(facts: OrderFacts) -> None:
 def show_effect(facts: OrderFacts, message: Order, effect: DecisionEffect) -> None:
     """Print what a decision would change, in lines."""
     assert message.decided is not None  # noqa: S101 - it is a decision
-    lines = list(_effect_lines(facts, effect))
+    lines = list(effect_lines(facts, effect))
     click.echo(f"{message.decided.decision} would change:")
     for line in lines or ["nothing: neither stock nor cases"]:
         click.echo(f"  {printable(line)}")
@@ -83,7 +83,8 @@ def show_effect(facts: OrderFacts, message: Order, effect: DecisionEffect) -> No
         click.echo("a decision waits for the consumer, and this is the effect without it")
 
 
-def _effect_lines(facts: OrderFacts, effect: DecisionEffect) -> Iterator[str]:
+def effect_lines(facts: OrderFacts, effect: DecisionEffect) -> Iterator[str]:
+    """Yield what a decision would change: the status, stock, and cases."""
     if effect.changes_status:
         yield f"status: {facts.order.status} -> {effect.status}"
     for sku, changes in effect.stock.items():

@@ -56,6 +56,9 @@ _LINE: Final = ConfigDict(
 
 def _content_id(kind: str, row: Mapping[str, Any]) -> UUID:
     content = {**row, "at": row["at"].astimezone(UTC).isoformat()}
+    if content.get("assignee", "") is None:
+        # Files of earlier versions have no such field, and their ids stay the same.
+        del content["assignee"]
     return uuid5(_NAMESPACE, json.dumps([kind, content], sort_keys=True))
 
 
@@ -141,10 +144,11 @@ class CaseWordLine(BaseModel):
     subject: Stored
     digest: Stored
     case_id: Stored
-    word: Literal["closed", "note", "reopened"]
+    word: Literal["assigned", "closed", "note", "reopened"]
     reason: Stored
     who: Stored
     facts: Mapping[Storable, Storable]
+    assignee: Stored | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

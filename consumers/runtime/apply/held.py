@@ -229,7 +229,7 @@ def error_text(error: str) -> str:
 
 def _row(cluster_id: str, each: Hold) -> Mapping[str, object]:
     record = each.record
-    event_id = each.arrived.event.id if isinstance(each.arrived, Decoded) else None
+    message = each.arrived.event if isinstance(each.arrived, Decoded) else None
     return {
         "cluster_id": cluster_id,
         "topic": record.partition.topic,
@@ -241,7 +241,9 @@ def _row(cluster_id: str, each: Hold) -> Mapping[str, object]:
         "key": record.key,
         "value": record.value,
         "headers": headers_text(record.headers),
-        "event_id": event_id,
+        "event_id": None if message is None else message.id,
+        # A message of another kind need not have one.
+        "account": getattr(message, "account", None),
         "state": each.fate.value,
         "reason": each.reason.value,
         "error": error_text(each.error),

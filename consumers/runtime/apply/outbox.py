@@ -42,6 +42,17 @@ class RefusedRecord:
 
 
 @dataclass(frozen=True)
+class OutboxRow:
+    """A record that is not sent yet; `refused` is why the broker does not take it."""
+
+    number: int
+    topic: str
+    size: int
+    since: datetime
+    refused: str | None
+
+
+@dataclass(frozen=True)
 class OutboxContents:
     """Number of unsent records, time of the oldest, and the records set aside."""
 
@@ -129,6 +140,26 @@ async def read_outbox(connection: AsyncConnection, tables: RuntimeTables) -> Out
         .order_by(box.c.id)
     )
     return OutboxContents(waiting, oldest, [RefusedRecord(*row) for row in refused])
+
+
+async def list_outbox(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    *,
+    refused: bool,
+    after: int | None,
+    limit: int,
+) -> Sequence[OutboxRow]:
+    """Return unsent records with a number above `after`, oldest first; only refused ones if so."""
+    box = tables.outbox
+    size = func.coalesce(func.length(box.c.key), 0) + func.coalesce(func.length(box.c.value), 0)
+    query = select(box.c.id, box.c.topic, size, box.c.created_at, box.c.refused)
+    if refused:
+        query = query.where(box.c.refused.is_not(None))
+    if after is not None:
+        query = query.where(box.c.id > after)
+    rows = await connection.execute(query.order_by(box.c.id).limit(limit))
+    return [OutboxRow(*row) for row in rows]
 
 
 async def retry_refused(connection: AsyncConnection, tables: RuntimeTables) -> int:

@@ -49,6 +49,12 @@ class CaseEntry:
         """Whether an operator closed it in every consumer that has it."""
         return all(each.closed for each in self.members)
 
+    @property
+    def assignee(self) -> str | None:
+        """Who it is assigned to, if it is to the same person in every consumer that has it."""
+        named = {each.assignee for each in self.members}
+        return named.pop() if len(named) == 1 else None
+
     def only(self, *, closed: bool) -> "CaseEntry | None":
         """Return the part that is closed, or that is not; None if there is none."""
         members = [each for each in self.members if each.closed is closed]
@@ -71,6 +77,7 @@ class CaseEntry:
             "age_seconds": int(max(now - self.since, timedelta()).total_seconds()),
             "facts": dict(first.facts),
             "closed": self.closed,
+            "assigned_to": self.assignee,
         }
 
 

@@ -36,6 +36,7 @@ def held_cases(tables: RuntimeTables) -> Select[Any]:
     ended = case((dead, func.extract("epoch", held.c.last_failed_at).cast(Text)), else_="")
     return select(
         func.concat(place, "#", held.c.crc).label("subject"),
+        held.c.account,
         case(
             (conflicts, literal(CONFLICTING_RECORD.name, Text)),
             (dead, literal(DEAD_RECORD.name, Text)),

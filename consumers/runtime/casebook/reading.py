@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Subquery, func, or_, select, tuple_
@@ -19,10 +19,17 @@ from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_event
 HELD_READ = 10_000
 """Number of held records to read: those held for longest."""
 
+NO_ONE = ""
+"""In `CaseFilter.assignee`: cases that are assigned to no one."""
+
 
 @dataclass(frozen=True)
 class CaseFilter:
     """Which cases to read; None and empty match all.
+
+    `accounts` are those that the reader may see: a held record of an unknown one is then left out.
+    `assignee` is who a case is assigned to, NO_ONE for none. `after` is the `order_of_listing` of
+    the last case of the page before.
 
     `orders` (account, reference), `names` (references of orders or of payments) and `held` (numbers
     of held records) are alternatives: a case matches if one of them does. `closed` is whether an
@@ -39,11 +46,19 @@ class CaseFilter:
     held: Collection[int] = ()
     closed: bool | None = False
     limit: int | None = None
+    accounts: frozenset[str] | None = None
+    assignee: str | None = None
+    after: tuple[datetime, str, str] | None = None
 
     @property
     def by_findings(self) -> bool:
         """Whether only the cases of what a trace found match."""
         return bool(self.orders or self.names or self.held)
+
+    @property
+    def by_content(self) -> bool:
+        """Whether a held record matches or not is known only from its content."""
+        return self.account is not None or self.order is not None
 
 
 @dataclass(frozen=True)
@@ -61,8 +76,8 @@ async def read_cases(
     found = case_statement(consumer.service, consumer.tables)
     own = await _of_subjects(connection, consumer.service, found, wanted)
     held = await _of_records(connection, consumer, found, wanted)
-    cases = sorted((*own.cases, *held), key=lambda each: each.order_of_listing)
-    return FoundCases(cases[: wanted.limit], own.total + len(held))
+    cases = sorted((*own.cases, *held.cases), key=lambda each: each.order_of_listing)
+    return FoundCases(cases[: wanted.limit], own.total + held.total)
 
 
 async def _of_subjects(
@@ -89,6 +104,12 @@ def _general(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool
         yield found.c.kind == func.any(sorted(wanted.kinds))
     if wanted.older_than:
         yield found.c.since <= func.now() - wanted.older_than
+    if wanted.accounts is not None:
+        yield found.c.account == func.any(sorted(wanted.accounts))
+    if wanted.assignee is not None:
+        yield func.coalesce(found.c.assignee, NO_ONE) == wanted.assignee
+    if wanted.after is not None:
+        yield tuple_(found.c.since, found.c.kind, found.c.id) > tuple_(*wanted.after)
 
 
 def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
@@ -109,21 +130,28 @@ def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[b
 
 async def _of_records(
     connection: AsyncConnection, consumer: Consumer, found: Subquery, wanted: CaseFilter
-) -> Sequence[StoredCase]:
+) -> FoundCases:
     """Return the cases that are held records; their order is known only from their content."""
     conditions = [found.c.held.is_not(None), *_general(found, wanted)]
+    if wanted.account is not None:
+        # An earlier version did not store it.
+        conditions.append(func.coalesce(found.c.account, wanted.account) == wanted.account)
     if wanted.by_findings:
         conditions.append(found.c.held == func.any(sorted(wanted.held)))
     held = consumer.tables.held
     rows = await connection.execute(
-        select(found, held.c.value, held.c.headers)
+        select(found, held.c.value, held.c.headers, func.count().over().label("total"))
         .join(held, held.c.id == found.c.held)
         .where(*conditions)
         .order_by(found.c.since, found.c.kind, found.c.id)
-        .limit(HELD_READ)
+        .limit(HELD_READ if wanted.by_content else min(wanted.limit or HELD_READ, HELD_READ))
     )
-    cases = (_with_event(_case(consumer.service, row), row) for row in rows)
-    return [each for each in cases if _is_wanted(each, wanted)]
+    read = rows.all()
+    cases = [_with_event(_case(consumer.service, row), row) for row in read]
+    if wanted.by_content:
+        matching = [each for each in cases if _is_wanted(each, wanted)]
+        return FoundCases(matching, len(matching))
+    return FoundCases(cases, read[0].total if read else 0)
 
 
 def _is_wanted(found: StoredCase, wanted: CaseFilter) -> bool:
@@ -148,6 +176,7 @@ def _case(service: Service, row: Row[Any]) -> StoredCase:
         facts={str(name): str(fact) for name, fact in (row.facts or {}).items()},
         closed=row.closed,
         held=row.held,
+        assignee=row.assignee,
     )
 
 

@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def case_statement(service: Service, tables: RuntimeTables) -> Subquery:
-    """Return all cases with the columns `COLUMNS`, `id` and `closed`."""
+    """Return all cases with the columns `COLUMNS`, `id`, `closed` and `assignee`."""
     sources = [*map(_cases_of, service.cases), _of_held(tables)]
     found = union_all(*sources).subquery("found")
     return select(
@@ -49,6 +49,7 @@ def case_statement(service: Service, tables: RuntimeTables) -> Subquery:
         (func.coalesce(_last_word(tables, found), "") == SaidWord.CLOSED.value)
         .cast(Boolean)
         .label("closed"),
+        _assignee(tables, found).label("assignee"),
     ).subquery("cases")
 
 
@@ -67,9 +68,25 @@ def _last_word(tables: RuntimeTables, found: Subquery) -> ColumnElement[str]:
             words.c.subject == found.c.subject,
             words.c.kind == found.c.kind,
             words.c.digest == found.c.digest,
-            words.c.word != SaidWord.NOTE.value,
+            words.c.word.in_([SaidWord.CLOSED.value, SaidWord.REOPENED.value]),
         )
         # By time first: an imported word is older than those that were written here before it.
+        .order_by(words.c.at.desc(), words.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _assignee(tables: RuntimeTables, found: Subquery) -> ColumnElement[str]:
+    """Return who a case was assigned to last, also if its facts have changed since."""
+    words = tables.case_word
+    return (
+        select(words.c.assignee)
+        .where(
+            words.c.subject == found.c.subject,
+            words.c.kind == found.c.kind,
+            words.c.word == SaidWord.ASSIGNED.value,
+        )
         .order_by(words.c.at.desc(), words.c.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -125,11 +142,12 @@ def _of_query(source: CaseQuery) -> Select[Any]:
 
 def _of_held(tables: RuntimeTables) -> Select[Any]:
     held = held_cases(tables).subquery()
-    unknown = ("account", "reference", "provider", "provider_reference")
+    unknown = ("reference", "provider", "provider_reference")
     # Only the record itself has them; `reading` decodes it.
     nothing = [cast(null(), Text).label(name) for name in unknown]
     return select(
         held.c.subject,
+        held.c.account,
         *nothing,
         held.c.kind,
         func.left(sha256_text(held.c.facets), 16).label("digest"),

@@ -26,6 +26,7 @@ class StoredCase:
     facts: Mapping[str, str]
     closed: bool
     held: int | None
+    assignee: str | None = None
 
     @property
     def order(self) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Operators' words about cases: closed, reopened, or a note; stored permanently."""
+"""Operators' words about cases: closed, reopened, assigned, or a note; stored permanently."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +14,7 @@ from consumers.runtime.store.tables import RuntimeTables
 class SaidWord(StrEnum):
     """The words; a closed case opens again if its facts change."""
 
+    ASSIGNED = "assigned"
     CLOSED = "closed"
     NOTE = "note"
     REOPENED = "reopened"
@@ -21,7 +22,10 @@ class SaidWord(StrEnum):
 
 @dataclass(frozen=True)
 class NewWord:
-    """A word to write: about which case, with which facts, what, and why."""
+    """A word to write: about which case, with which facts, what, and why.
+
+    `assignee` is who an assigned case is given to, None for no one.
+    """
 
     kind: str
     subject: str
@@ -31,6 +35,7 @@ class NewWord:
     reason: str
     who: str
     facts: Mapping[str, str]
+    assignee: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class CaseWord:
     word: str
     reason: str
     digest: str
+    assignee: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the fields, as JSON values."""

@@ -1,6 +1,7 @@
 """Words of a case: its order, its kind, its facts."""
 
 from consumers.runtime.casebook.entry import CaseEntry
+from consumers.runtime.casebook.word import CaseWord, SaidWord
 
 
 def order_text(entry: CaseEntry) -> str:
@@ -21,6 +22,13 @@ def facts_text(entry: CaseEntry) -> str:
 def kind_text(entry: CaseEntry) -> str:
     """Return kind and severity."""
     return f"{entry.kind.name} ({entry.kind.severity.value})"
+
+
+def word_text(about: CaseWord) -> str:
+    """Return a word of an operator; an assignment with who has the case from then on."""
+    if about.word != SaidWord.ASSIGNED.value:
+        return about.word
+    return _printable(f"assigned to {about.assignee or 'no one'}")
 
 
 def _printable(text: str) -> str:

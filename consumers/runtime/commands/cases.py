@@ -1,4 +1,4 @@
-"""`payrouter cases list|show|close|note|reopen`."""
+"""`payrouter cases list|show|assign|close|note|reopen`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     metavar="HOURS",
     help="Only cases that arose so many hours ago or earlier.",
 )
+@click.option("--assigned-to", metavar="OPERATOR", help="Only cases that are assigned to OPERATOR.")
+@click.option("--unassigned", is_flag=True, help="Only cases that are assigned to no one.")
 @click.option("--closed", is_flag=True, help="Cases that are closed, instead of the open ones.")
 @limit_option(100)
 @quarantine_limit_option
@@ -57,6 +59,9 @@ def list_(
     Adds how many deliveries are on quarantine and refused. Exits with status 1 if a database could
     not be read.
     """
+    if filters["assigned_to"] and filters["unassigned"]:
+        message = "--assigned-to and --unassigned exclude each other"
+        raise click.UsageError(message)
     from consumers.runtime.commands.actions.cases import CaseQuestion, list_cases
 
     list_cases(consumers, CaseQuestion(**filters), quarantine_limit, as_json=as_json)
@@ -88,6 +93,38 @@ def _deciding(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = decorator(command)
     return command
+
+
+@click.command(
+    "assign",
+    epilog=example('cases assign 3f9a1c02e4b7 --to anna --reason "knows this customer" --yes'),
+)
+@_deciding
+@click.option("--to", "operator", metavar="OPERATOR", help="Operator to whom the cases are given.")
+@click.option("--unassign", is_flag=True, help="No one has them any more.")
+def assign(  # noqa: PLR0913 - one argument per option
+    consumers: "Sequence[Consumer]",
+    cases: tuple[str, ...],
+    *,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+    operator: str | None,
+    unassign: bool,
+) -> None:
+    """Assign open CASES to an operator, also after their facts change.
+
+    OPERATOR is any name; in the console it is the name with which they sign in.
+    """
+    operator = operator and operator.strip()
+    if unassign is bool(operator):
+        message = "give either --to with a name, or --unassign"
+        raise click.UsageError(message)
+    from consumers.runtime.commands.actions.case_words import CaseDecision, decide
+
+    decide(
+        consumers, CaseDecision("assigned", cases, reason, yes, operator or None), as_json=as_json
+    )
 
 
 @click.command(

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.brake import holding, read_brakes
+from consumers.runtime.apply.brake import Brake, holding, read_brakes
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
 from consumers.runtime.configured import Consumer
@@ -31,11 +32,11 @@ ASK_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class StoreReading:
-    """Content of one consumer's store: its fences of all clusters, and the braked topics."""
+    """Content of one consumer's store: its fences of all clusters, and the brakes that hold."""
 
     consumer: Consumer
     fences: Sequence[FenceRow]
-    braked: Collection[str]
+    braked: Mapping[str, Brake]
 
     @property
     def topics(self) -> Sequence[str]:
@@ -97,9 +98,14 @@ def _explained(error: Exception, settings: ConsumerSettings) -> str:
 
 async def _read_store(consumer: Consumer) -> StoreReading:
     async with reading(consumer.settings) as connection:
-        fences = await read_fence_rows(connection, consumer.tables)
-        brakes = await read_brakes(connection, consumer.tables)
-    return StoreReading(consumer, fences, holding(brakes).keys())
+        return await read_store(connection, consumer)
+
+
+async def read_store(connection: AsyncConnection, consumer: Consumer) -> StoreReading:
+    """Read one store."""
+    fences = await read_fence_rows(connection, consumer.tables)
+    brakes = await read_brakes(connection, consumer.tables)
+    return StoreReading(consumer, fences, holding(brakes))
 
 
 def _fences(stores: Iterable[StoreReading], cluster_id: str) -> FencesByConsumer:

@@ -115,7 +115,10 @@ def _seen_event(metadata: MetaData) -> Table:
 
 
 def _held(metadata: MetaData) -> Table:
-    """One row per held record. The checksum distinguishes it from another record at its offset."""
+    """One row per held record. The checksum distinguishes it from another record at its offset.
+
+    `account` is null if the record cannot be decoded, or an earlier version held it.
+    """
     return Table(
         "held",
         metadata,
@@ -131,6 +134,7 @@ def _held(metadata: MetaData) -> Table:
         Column("value", LargeBinary),
         Column("headers", Text, nullable=False),
         Column("event_id", Uuid),
+        Column("account", Text),
         Column("state", Text, nullable=False),
         Column("reason", Text, nullable=False),
         Column("error", Text, nullable=False),
@@ -214,7 +218,8 @@ def _operation(metadata: MetaData) -> Table:
 def _case_word(metadata: MetaData) -> Table:
     """One row per word of an operator about a case, stored permanently.
 
-    A closing word holds while the case has this digest. `facts` are those that the operator saw.
+    A closing word holds while the case has this digest, an assignment also when its facts change.
+    `facts` are those that the operator saw; `assignee` is null for a case assigned to no one.
     """
     return Table(
         "case_word",
@@ -229,7 +234,14 @@ def _case_word(metadata: MetaData) -> Table:
         Column("reason", Text, nullable=False),
         Column("who", Text, nullable=False),
         Column("facts", JSONB, nullable=False),
-        CheckConstraint("word IN ('closed', 'note', 'reopened')", name="case_word_is_known"),
+        Column("assignee", Text),
+        CheckConstraint(
+            "word IN ('assigned', 'closed', 'note', 'reopened')", name="case_word_is_known"
+        ),
+        CheckConstraint(
+            "assignee IS NULL OR word = 'assigned' AND assignee <> ''",
+            name="case_word_names_assignee",
+        ),
         CheckConstraint("reason <> ''", name="case_word_has_reason"),
         Index("case_word_subject", "subject", "kind", "digest", "id"),
         info=APPENDED,

@@ -34,7 +34,8 @@ def _rows(running: Running) -> Sequence[tuple[str, str]]:
     broker = "for evaluation, in memory" if running.own_broker else "yours"
     database = "PostgreSQL, kept in the data directory" if running.own_database else "yours"
     made = "yours" if running.plan.given else "made here, with random secrets"
-    rows = [("configuration", f"{running.plan.config}  ({made})")]
+    rows = [("console", running.plan.console_url)]
+    rows.append(("configuration", f"{running.plan.config}  ({made})"))
     rows.append(("broker", f"{running.bootstrap}  ({broker})"))
     rows.append(("database", database if running.own_database else f"{running.database}  (yours)"))
     for name, endpoint in settings.endpoints.items():

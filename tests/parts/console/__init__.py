@@ -1,1 +1,1 @@
-"""The console in the test's process, served over a socket, and a browser without JavaScript."""
+"""The console: in the test's process for a browser without JavaScript, and live for a real one."""

@@ -2,13 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from consumers.configuration import every_consumer
+from consumers.console.access.passwords import hashed
 from consumers.console.app import PAGES, ConsoleProcess, build_console
 from consumers.console.web.page import ConsolePage
+from consumers.console.web.texts import PageTexts, read_texts
 from consumers.installation import Installation
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
@@ -42,14 +45,29 @@ async def served_console(
     configuration: str = NO_DATABASE,
     pages: Sequence[ConsolePage] = PAGES,
     seconds: Callable[[], float] = time.time,
+    more_texts: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[ServedConsole]:
     """Serve the console with this text of payrouter.toml, written into the folder."""
     path = folder / "payrouter.toml"
     path.write_text(configuration, encoding="utf-8")
     invocation = Invocation(ConfigurationPlace(path, folder / "data"), Installation())
     settings = load_settings(invocation)
-    process = build_console(settings, every_consumer(invocation), pages, seconds)
+    process = build_console(
+        settings, every_consumer(invocation), pages, seconds, lambda: _texts(more_texts)
+    )
     listener = listen("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
     async with process.running(), serving(process.application, listener, lifespan="off"):
         yield ServedConsole(process, port)
+
+
+def quickly_hashed(password: str) -> str:
+    """Return a hash at the least cost, for tests that sign in often."""
+    return hashed(password, log2n=4)
+
+
+def _texts(more: Mapping[str, str]) -> Mapping[str, PageTexts]:
+    return {
+        language: PageTexts(language, {**texts.by_key, **more})
+        for language, texts in read_texts().items()
+    }

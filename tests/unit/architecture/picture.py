@@ -21,7 +21,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
             *("consumers", "consumers.doctor", "consumers.rights", "consumers.roles"),
             *("consumers.console", "consumers.console.pages", "consumers.console.serving"),
             *("consumers.console.acting", "consumers.console.listing"),
-            *("consumers.console.web", "consumers.console.access"),
+            *("consumers.console.web", "consumers.console.access", "consumers.console.figures"),
         ],
         "router.commands": [
             *("router.commands", "router.commands.actions", "router.schemas"),

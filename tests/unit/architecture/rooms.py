@@ -194,8 +194,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # the console: from its inner rooms to the process
     "consumers.console.access": ("router.configuration",),
+    "consumers.console.figures": ("router.configuration",),
     "consumers.console.web": (
-        *("consumers.console.access", "router.configuration"),
+        *("consumers.console.access", "consumers.console.figures", "router.configuration"),
         *("consumers.runtime.configured", "consumers.runtime.store"),
     ),
     "consumers.console.serving": (
@@ -205,7 +206,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.console.listing": ("consumers.console.access", "consumers.console.web"),
     "consumers.console.acting": ("consumers.console.access", "consumers.console.web"),
     "consumers.console.pages": (
-        *("consumers.console.access", "consumers.console.web"),
+        *("consumers.console.access", "consumers.console.figures", "consumers.console.web"),
         *("consumers.console.listing", "consumers.console.acting"),
         *(*_FLOOR, *_BROKER, "router.configuration", "router.errors", "router.delivery"),
         *("router.quarantine", "router.providers", "router.edge", "router.edge.http"),
@@ -217,9 +218,10 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "consumers.console": (
         *("consumers.console.access", "consumers.console.web", "consumers.console.pages"),
-        "consumers.console.serving",
+        *("consumers.console.serving", "consumers.console.figures", "router.background"),
         *(*_FLOOR, "router.commands", "router.commands.actions", "router.configuration"),
-        *("router.errors", "consumers.runtime.configured", "consumers"),
+        *("router.background", "router.secrets", "router.errors"),
+        *("consumers.runtime.configured", "consumers"),
     ),
     "consumers": (
         *("consumers.console", "consumers.doctor", "consumers.rights", "consumers.roles"),

@@ -7,7 +7,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake, clear_brakes, holding, read_brakes
-from consumers.runtime.commands.actions.held_admin import record_operation
+from consumers.runtime.commands.actions.held_admin import record_operation, with_reason
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import acting, reading
 from router.terminal.exits import EXIT_PROBLEM
@@ -37,13 +37,7 @@ def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> N
 
     async def release() -> Mapping[str, Brake]:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            topics = await _topics(transaction, consumer, topic)
-            released = await clear_brakes(transaction, consumer.tables, topics)
-            detail = "; ".join(map(str, released.values())) or "no brake held"
-            await record_operation(
-                transaction, consumer.tables, operator_name(), "brake clear", detail
-            )
-            return released
+            return await release_brakes(transaction, consumer, topic, operator_name())
 
     released = run_async(release())
     if as_json:
@@ -53,6 +47,20 @@ def clear_and_show(consumer: Consumer, topic: str | None, *, as_json: bool) -> N
         click.echo(f"cleared; {brake}")
     if not released:
         click.echo("no brake held")
+
+
+async def release_brakes(
+    transaction: AsyncConnection, consumer: Consumer, topic: str | None, who: str, why: str = ""
+) -> Mapping[str, Brake]:
+    """Release the brake of a topic, or all, and record the operation; return those that held.
+
+    Raises UsageError if the consumer never read the topic.
+    """
+    topics = await _topics(transaction, consumer, topic)
+    released = await clear_brakes(transaction, consumer.tables, topics)
+    detail = with_reason("; ".join(map(str, released.values())) or "no brake held", why)
+    await record_operation(transaction, consumer.tables, who, "brake clear", detail)
+    return released
 
 
 async def _topics(

@@ -12,9 +12,9 @@ import click
 from consumers.runtime.casebook.advice import commands_of
 from consumers.runtime.casebook.entry import CaseEntry
 from consumers.runtime.casebook.gather import GatheredCases, gather_cases, gather_words
-from consumers.runtime.casebook.reading import CaseFilter
+from consumers.runtime.casebook.reading import NO_ONE, CaseFilter
 from consumers.runtime.casebook.stored_case import kinds_of
-from consumers.runtime.casebook.wording import facts_text, kind_text, order_text
+from consumers.runtime.casebook.wording import facts_text, kind_text, order_text, word_text
 from consumers.runtime.commands.actions.case_named import case_named
 from consumers.runtime.configured import Consumer
 from consumers.runtime.trace.kept_count import KeptCounts, count_kept
@@ -35,6 +35,8 @@ class CaseQuestion:
     account: str | None = None
     order: str | None = None
     hours: float = 0
+    assigned_to: str | None = None
+    unassigned: bool = False
     closed: bool = False
     limit: int = 100
 
@@ -46,6 +48,7 @@ class CaseQuestion:
             account=self.account,
             order=self.order,
             older_than=timedelta(hours=self.hours),
+            assignee=NO_ONE if self.unassigned else self.assigned_to,
             closed=self.closed,
             limit=self.limit,
         )
@@ -53,7 +56,8 @@ class CaseQuestion:
     @property
     def asks_for_deliveries(self) -> bool:
         """Whether quarantined and refused deliveries belong to the answer."""
-        return not (self.names or self.kinds or self.order or self.closed)
+        narrowed = self.names or self.kinds or self.order or self.closed
+        return not (narrowed or self.assigned_to or self.unassigned)
 
 
 def list_cases(
@@ -164,6 +168,9 @@ def show_case(consumers: Sequence[Consumer], prefix: str, *, as_json: bool) -> N
     commands = "\n".join(commands_of(entry))
     known = {name: value for name, value in whole.items() if value is not None}
     show_fields(f"case {entry.id}", {**known, "commands": commands})
-    rows = [[each[name] for name in ("at", "consumer", "who", "word", "reason")] for each in said]
+    rows = [
+        (each["at"], each["consumer"], each["who"], word_text(about), each["reason"])
+        for each, (_, about) in zip(said, words, strict=True)
+    ]
     if rows:
         show_table("decided", ("when", "consumer", "who", "word", "reason"), rows)

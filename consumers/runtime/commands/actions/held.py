@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.commands.actions.held_admin import (
     Filter,
     HeldContent,
@@ -16,8 +15,7 @@ from consumers.runtime.commands.actions.held_admin import (
     content,
     list_held,
     list_operations,
-    record_operation,
-    retry_now,
+    make_due,
 )
 from consumers.runtime.commands.actions.replay import Pace, replay_paced
 from consumers.runtime.configured import Consumer
@@ -45,19 +43,11 @@ def retry_parked(consumer: Consumer, filters: Mapping[str, Any], *, as_json: boo
     """Make parked records due now; records the operation."""
     wanted = Filter(**filters)
 
-    async def make_due() -> int:
+    async def retry() -> int:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            numbers = await retry_now(transaction, consumer.tables, wanted)
-            await record_operation(
-                transaction,
-                consumer.tables,
-                operator_name(),
-                "parked retry",
-                about(numbers, wanted),
-            )
-            return len(numbers)
+            return len(await make_due(transaction, consumer.tables, wanted, operator_name()))
 
-    number = run_async(make_due())
+    number = run_async(retry())
     if as_json:
         show_json({"due": number})
     else:
@@ -91,7 +81,7 @@ def replay_dead(
 ) -> None:
     """Replay dead records at a pace, or print what would be replayed if there is none."""
     found = _listed(consumer, Fate.DEAD, filters)
-    rows = [row for row in found if row.reason != HeldReason.UNFETCHABLE.value]
+    rows = [row for row in found if row.is_whole]
     if pace is None:
         _show_rows(consumer, rows, Fate.DEAD, as_json=as_json)
         if not as_json:

@@ -7,7 +7,20 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import DONE, HeldReason, header_name_text, headers_from
@@ -15,10 +28,17 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.output import text_of
 
+REPLAY_RATE = 50.0
+"""Replayed records per second."""
+
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions on held records; None matches all."""
+    """Conditions on held records; None matches all.
+
+    `accounts` are those that the reader may see: a record of an unknown one does not match. `after`
+    is the number of the last record of the page before.
+    """
 
     numbers: Sequence[int] = ()
     topic: str | None = None
@@ -26,10 +46,15 @@ class Filter:
     event_id: UUID | None = None
     since: datetime | None = None
     limit: int = 1000
+    accounts: frozenset[str] | None = None
+    after: int | None = None
 
     def __str__(self) -> str:
         """Return the conditions given, as the record of an operation keeps them."""
+        accounts = None if self.accounts is None else sorted(self.accounts)
         given = {name: value for name, value in asdict(self).items() if value}
+        if accounts is not None:
+            given["accounts"] = accounts
         return json.dumps(given, default=str)
 
 
@@ -43,12 +68,18 @@ class HeldRow:
     partition: int
     offset: int
     event_id: UUID | None
+    account: str | None
     reason: str
     error: str
     attempts: int
     first_failed_at: datetime
     last_failed_at: datetime
     due_at: datetime
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its content is known, without which it cannot be tried again."""
+        return self.reason != HeldReason.UNFETCHABLE.value
 
     def as_json(self) -> dict[str, object]:
         """Return the fields, as JSON values."""
@@ -125,19 +156,32 @@ async def replay(connection: AsyncConnection, tables: RuntimeTables, number: int
     It becomes a parked record, with its event id and its place in the order of its
     lane, so that nothing is applied twice.
     """
+    await replay_in_turn(connection, tables, [number], 1)
+
+
+async def replay_in_turn(
+    connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int], rate: float
+) -> Sequence[int]:
+    """Do the same for several records, of which `rate` are due per second; return their numbers.
+
+    A record that is not dead any more, or whose content is unknown, is left out.
+    """
     held = tables.held
-    await connection.execute(
+    place = func.array_position(cast(list(numbers), ARRAY(BigInteger)), held.c.id) - 1
+    changed = await connection.scalars(
         update(held)
-        .where(held.c.id == number, held.c.state == Fate.DEAD, _is_whole(tables))
+        .where(held.c.id == func.any(list(numbers)), held.c.state == Fate.DEAD, _is_whole(tables))
         .values(
             state=Fate.PARKED,
             reason=HeldReason.REPLAYED.value,
             attempts=0,
-            due_at=func.now(),
+            due_at=func.now() + place / rate * text("interval '1 second'"),
             ended_at=None,
             outcome=None,
         )
+        .returning(held.c.id)
     )
+    return sorted(changed)
 
 
 @dataclass(frozen=True)
@@ -184,6 +228,31 @@ async def retry_now(
     return changed.all()
 
 
+async def make_due(
+    transaction: AsyncConnection, tables: RuntimeTables, wanted: Filter, who: str, why: str = ""
+) -> Sequence[int]:
+    """Make the parked records that match due now and record it; return their numbers."""
+    numbers = await retry_now(transaction, tables, wanted)
+    detail = with_reason(about(numbers, wanted), why)
+    await record_operation(transaction, tables, who, "parked retry", detail)
+    return numbers
+
+
+async def replay_now(
+    transaction: AsyncConnection, tables: RuntimeTables, wanted: Filter, who: str, why: str
+) -> Sequence[int]:
+    """Make the consumer try the dead records that match again and record it; return their numbers.
+
+    It does not wait for results: REPLAY_RATE of them are due per second.
+    """
+    rows = await list_held(transaction, tables, Fate.DEAD, wanted)
+    numbers = [each.id for each in rows if each.is_whole]
+    done = await replay_in_turn(transaction, tables, numbers, REPLAY_RATE)
+    detail = with_reason(about(done, wanted), why)
+    await record_operation(transaction, tables, who, "dlq replay", detail)
+    return done
+
+
 async def record_operation(
     connection: AsyncConnection, tables: RuntimeTables, who: str, what: str, detail: str
 ) -> None:
@@ -194,6 +263,11 @@ async def record_operation(
 def about(numbers: Sequence[int], wanted: Filter) -> str:
     """Return the records that an operation changes and how they were chosen, as its detail."""
     return f"{len(numbers)} records: {spans(numbers) or 'none'}; filter {wanted}"
+
+
+def with_reason(detail: str, why: str) -> str:
+    """Return the detail of an operation with the reason that the operator gave, if any."""
+    return f"{detail}: {why}" if why else detail
 
 
 def spans(numbers: Iterable[int]) -> str:
@@ -249,6 +323,10 @@ def _matches(tables: RuntimeTables, wanted: Filter) -> ColumnElement[bool]:
         condition &= held.c.event_id == wanted.event_id
     if wanted.since is not None:
         condition &= held.c.first_failed_at >= wanted.since
+    if wanted.accounts is not None:
+        condition &= held.c.account == func.any(sorted(wanted.accounts))
+    if wanted.after is not None:
+        condition &= held.c.id > wanted.after
     return condition
 
 

@@ -3,11 +3,13 @@
 import sys
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.outbox import OutboxContents, read_outbox, retry_refused
-from consumers.runtime.commands.actions.held_admin import record_operation
+from consumers.runtime.commands.actions.held_admin import record_operation, with_reason
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import acting, reading
+from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.operator_name import operator_name
 from router.terminal.output import show_json, show_table
@@ -44,15 +46,20 @@ def retry_outbox(consumer: Consumer, *, as_json: bool) -> None:
 
     async def again() -> int:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            number = await retry_refused(transaction, consumer.tables)
-            detail = f"{number} records"
-            await record_operation(
-                transaction, consumer.tables, operator_name(), "outbox retry", detail
-            )
-            return number
+            return await queue_again(transaction, consumer.tables, operator_name())
 
     number = run_async(again())
     if as_json:
         show_json({"waiting": number})
     else:
         click.echo(f"{number} refused records wait to be published again")
+
+
+async def queue_again(
+    transaction: AsyncConnection, tables: RuntimeTables, who: str, why: str = ""
+) -> int:
+    """Queue refused records again and record the operation; return how many."""
+    number = await retry_refused(transaction, tables)
+    detail = with_reason(f"{number} records", why)
+    await record_operation(transaction, tables, who, "outbox retry", detail)
+    return number

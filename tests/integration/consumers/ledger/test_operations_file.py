@@ -33,7 +33,10 @@ TABLES = RuntimeTables.of("ledger")
 
 
 def word(what: SaidWord, reason: str) -> NewWord:
-    return NewWord("amount-unknown", "subject", "digest", "3f9a", what, reason, "anna", {"a": "b"})
+    given = "ben" if what is SaidWord.ASSIGNED else None
+    return NewWord(
+        *("amount-unknown", "subject", "digest", "3f9a", what, reason, "anna", {"a": "b"}), given
+    )
 
 
 def say(url: str, what: SaidWord, reason: str) -> None:
@@ -183,8 +186,9 @@ def test_a_later_export_adds_only_what_is_new(
     asked(elsewhere, "import", str(operations), "--yes")
     say(elsewhere, SaidWord.REOPENED, "said here")
     transfer(worked, WALLET, BANK, "1", "USDT")
-    say(worked, SaidWord.NOTE, "said there")
+    say(worked, SaidWord.ASSIGNED, "said there")
     later = exported(worked, operations)
+    assert '"assignee":"ben"' in later.read_text()
     counts = asked(elsewhere, "import", str(later), "--yes")
     assert [counts[kind]["new"] for kind in ("transfer", "case_word", "operation")] == [1, 1, 1]
     assert asked(elsewhere, "verify")["good"]

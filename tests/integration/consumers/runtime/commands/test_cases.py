@@ -212,6 +212,57 @@ async def test_show_has_meaning_page_commands_and_every_word(
     assert "asked the gateway" in people
 
 
+async def test_case_is_assigned_and_keeps_the_operator_when_its_facts_change(
+    feed: Feed, payrouter: Payrouter
+) -> None:
+    await parcel(feed.engine, "A-1", WEIGHT)
+    await parcel(feed.engine, "A-2", GONE)
+    case = await id_of(payrouter, "--order", "A-1")
+
+    done = await payrouter("cases", "assign", case, "--to", " anna ", "--reason", "hers", "--yes")
+
+    assert (done.status, done.out.splitlines()[-1]) == (0, "1 case assigned")
+    assert await listed(payrouter, "--assigned-to", "anna") == [("A-1", "parcel-heavy")]
+    assert await listed(payrouter, "--unassigned") == [("A-2", "parcel-lost")]
+    await parcel(feed.engine, "A-1", HEAVIER)
+    assert await listed(payrouter, "--assigned-to", "anna") == [("A-1", "parcel-heavy")]
+    shown = (await payrouter("cases", "show", await id_of(payrouter, "--order", "A-1"))).out
+    assert "assigned to anna" in shown
+    history = (await payrouter("dlq", "history", "parcels", "--json")).json
+    assert [(each["what"], each["detail"]) for each in history] == [
+        ("cases assign", f"parcel-heavy {case} of A-1 to anna: hers")
+    ]
+
+
+async def test_assignment_neither_closes_nor_opens_and_is_taken_back(
+    feed: Feed, payrouter: Payrouter
+) -> None:
+    await parcel(feed.engine, "A-1", WEIGHT)
+    case = await id_of(payrouter)
+    await payrouter("cases", "assign", case, "--to", "anna", "--reason", "hers", "--yes")
+    await payrouter("cases", "assign", case, "--unassign", "--reason", "on leave", "--yes")
+    assert await listed(payrouter, "--unassigned") == [("A-1", "parcel-heavy")]
+    await payrouter("cases", "close", case, "--reason", "done", "--yes")
+
+    late = await payrouter("cases", "assign", case, "--to", "ben", "--reason", "his", "--yes")
+
+    assert (late.status, late.err) == (1, f"payrouter: case {case} is already closed\n")
+    assert await listed(payrouter) == []
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--to", "  "), ("--to", "anna", "--unassign")], ids=["none", "blank", "both"]
+)
+async def test_assignment_needs_one_operator_or_none(
+    feed: Feed, payrouter: Payrouter, options: tuple[str, ...]
+) -> None:
+    await parcel(feed.engine, "A-1", WEIGHT)
+    said = await payrouter("cases", "assign", await id_of(payrouter), *options, "--reason", "why")
+
+    assert said.status == 2
+    assert "give either --to with a name, or --unassign" in said.err
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 async def test_empty_reason_is_refused(feed: Feed, payrouter: Payrouter, reason: str) -> None:
     await parcel(feed.engine, "A-1", GONE)

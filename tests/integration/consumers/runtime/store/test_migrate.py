@@ -26,7 +26,7 @@ from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.schema_version import SchemaOutdated, pending, require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 
-RUNTIME = [f"runtime 000{number}" for number in range(1, 6)]
+RUNTIME = [f"runtime 000{number}" for number in range(1, 7)]
 EVERYTHING = [*RUNTIME, *(f"ledger 000{number}" for number in range(1, 5))]
 
 FENCE = (
