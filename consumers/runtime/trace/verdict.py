@@ -15,7 +15,7 @@ RECENT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class NextStep:
+class ProblemStep:
     """What an operator does next: the command, and what it is about.
 
     `subject` is the number of a held record, or the id of a delivery or a case.
@@ -36,7 +36,7 @@ class Problem:
     kind: str
     sentence: str
     facts: Mapping[str, str]
-    step: NextStep | None = None
+    step: ProblemStep | None = None
     more: int = 0
 
     @property
@@ -116,7 +116,7 @@ def _refused(trace: Trace) -> Problem | None:
         "refused",
         f"a delivery of {kept.endpoint} was refused ({kept.reason})",
         {"endpoint": kept.endpoint, "reason": kept.reason},
-        NextStep(f"payrouter verify {kept.provider} --refused {kept.id}", subject=str(kept.id)),
+        ProblemStep(f"payrouter verify {kept.provider} --refused {kept.id}", subject=str(kept.id)),
         len(trace.refused.found) - 1,
     )
 
@@ -131,7 +131,7 @@ def _dead(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Problem 
         "dead",
         f"dead in {name}",
         {"consumer": name},
-        NextStep(command, name, str(record.id)),
+        ProblemStep(command, name, str(record.id)),
         len(held) - 1,
     )
 
@@ -149,7 +149,7 @@ def _braked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Proble
                 "braked",
                 f"{name} does not apply records of {topics} because of its brake",
                 {"consumer": name, "topics": topics},
-                NextStep(f"payrouter brake show {name}", name),
+                ProblemStep(f"payrouter brake show {name}", name),
             )
     return None
 
@@ -165,7 +165,7 @@ def _parked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Proble
         "parked",
         f"parked in {name}, next retry at {due}",
         {"consumer": name, "due": record.due_at.isoformat()},
-        NextStep(command, name, str(record.id)),
+        ProblemStep(command, name, str(record.id)),
         len(held) - 1,
     )
 
@@ -182,7 +182,7 @@ def _quarantined(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> Pr
         f"{so_far}a delivery of {kept.endpoint} is quarantined without effect"
         f" ({kept.reason}): {kept.detail}; fix the cause, then replay it",
         {"endpoint": kept.endpoint, "reason": kept.reason, "detail": kept.detail},
-        NextStep(f"payrouter quarantine replay --id {kept.id} --yes", subject=str(kept.id)),
+        ProblemStep(f"payrouter quarantine replay --id {kept.id} --yes", subject=str(kept.id)),
     )
 
 
@@ -196,7 +196,7 @@ def _undecided(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> Prob
         "undecided",
         f"{state_of(lines).words}, but needs an operator: {oldest.kind.name}",
         {"case": oldest.kind.name},
-        NextStep(f"payrouter cases show {oldest.id}", subject=oldest.id),
+        ProblemStep(f"payrouter cases show {oldest.id}", subject=oldest.id),
         len(found) - 1,
     )
 
@@ -233,7 +233,7 @@ def _missing(trace: Trace, _lines: Sequence[TraceLine], now: datetime) -> Proble
                 "missing",
                 f"not received by {name} yet{where}",
                 {"consumer": name, "blocked": str(blocked or "")},
-                NextStep(f"payrouter offsets show {name}", name),
+                ProblemStep(f"payrouter offsets show {name}", name),
             )
     return None
 

@@ -10,7 +10,7 @@ from consumers.console.pages.deliveries.broker import asked_broker
 from consumers.console.pages.deliveries.explaining import shown_verification
 from consumers.console.pages.deliveries.links import replay_path, topic_of
 from consumers.console.pages.deliveries.one import StoredDelivery, read_delivery
-from consumers.console.pages.deliveries.seen import DeliveryOutcome, Place
+from consumers.console.pages.deliveries.seen import DeliveryOutcome, RecordPlace
 from consumers.console.web.answers import Html, PageAnswer
 from consumers.console.web.problems import NotThere
 from consumers.console.web.visit import ConsoleVisit
@@ -35,7 +35,7 @@ async def one(visit: ConsoleVisit) -> PageAnswer:
     topic = topic_of(topics, visit.part("topic"))
     if topic is None:
         raise NotThere
-    place = Place(topic, visit.number("partition"), visit.number("offset"))
+    place = RecordPlace(topic, visit.number("partition"), visit.number("offset"))
     async with asked_broker(visit) as kafka:
         found = await read_delivery(kafka, topics, place)
     allowed = visit.viewer.accounts

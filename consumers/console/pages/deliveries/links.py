@@ -2,13 +2,13 @@
 
 from urllib.parse import urlencode
 
-from consumers.console.pages.deliveries.seen import Place
+from consumers.console.pages.deliveries.seen import RecordPlace
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics
 
 _TOPICS = (*FAMILIES, QUARANTINE, REFUSED)
 
 
-def delivery_path(topics: Topics, place: Place) -> str | None:
+def delivery_path(topics: Topics, place: RecordPlace) -> str | None:
     """Return the path of a delivery; None if its topic has no deliveries."""
     found = [each for each in _TOPICS if topics.name(each) == place.topic]
     return f"/deliveries/{found[0]}/{place.partition}/{place.offset}" if found else None

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from consumers.console.pages.deliveries.seen import (
     DeliveryOutcome,
     Kept,
-    Place,
+    RecordPlace,
     SeenDelivery,
     decoded,
     outcomes_of,
@@ -34,7 +34,7 @@ class StoredDelivery:
 
 
 async def read_delivery(
-    kafka: KafkaConnection, topics: Topics, place: Place
+    kafka: KafkaConnection, topics: Topics, place: RecordPlace
 ) -> StoredDelivery | None:
     """Return the delivery at a place, None if there is none: it never was, or was deleted.
 

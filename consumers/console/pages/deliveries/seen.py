@@ -33,7 +33,7 @@ Kept = Event | Quarantined | Refused
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordPlace:
     """A record's place on the broker."""
 
     topic: str
@@ -53,7 +53,7 @@ class SeenDelivery:
     is the type of an event. `source` is known of refused deliveries only.
     """
 
-    place: Place
+    place: RecordPlace
     at: datetime
     outcome: DeliveryOutcome
     id: UUID
@@ -96,7 +96,7 @@ def stored_at(record: Any) -> datetime:  # noqa: ANN401 - aiokafka's
 
 def seen(record: Any, kept: Kept) -> SeenDelivery:  # noqa: ANN401 - aiokafka's
     """Return what a list shows of a record's content."""
-    place = Place(record.topic, record.partition, record.offset)
+    place = RecordPlace(record.topic, record.partition, record.offset)
     if isinstance(kept, Event):
         return SeenDelivery(
             place,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from consumers.console.access.viewer import Role
 from consumers.console.pages.deliveries.links import delivery_path, replay_path
-from consumers.console.pages.deliveries.seen import Place
+from consumers.console.pages.deliveries.seen import RecordPlace
 from consumers.console.web.visit import ConsoleVisit
 from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.kept_scan import FoundDelivery
-from consumers.runtime.trace.verdict import NextStep, Problem
+from consumers.runtime.trace.verdict import Problem, ProblemStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -33,11 +33,11 @@ def step_of(visit: ConsoleVisit, found: Trace, problem: Problem) -> StepLink | N
     return StepLink(key, path, problem.step.command)
 
 
-def _nowhere(_visit: ConsoleVisit, _found: Trace, _step: NextStep) -> str:
+def _nowhere(_visit: ConsoleVisit, _found: Trace, _step: ProblemStep) -> str:
     return ""
 
 
-def _quarantined(visit: ConsoleVisit, found: Trace, step: NextStep) -> str:
+def _quarantined(visit: ConsoleVisit, found: Trace, step: ProblemStep) -> str:
     for each in found.quarantined.found:
         if str(each.kept.id) == step.subject:
             if visit.may_act(Role.OPERATOR, each.kept.account):
@@ -46,7 +46,7 @@ def _quarantined(visit: ConsoleVisit, found: Trace, step: NextStep) -> str:
     return ""
 
 
-def _refused(visit: ConsoleVisit, found: Trace, step: NextStep) -> str:
+def _refused(visit: ConsoleVisit, found: Trace, step: ProblemStep) -> str:
     for each in found.refused.found:
         if str(each.kept.id) == step.subject:
             return kept_path(visit, each)
@@ -57,23 +57,23 @@ def kept_path(
     visit: ConsoleVisit, found: FoundDelivery[Quarantined] | FoundDelivery[Refused]
 ) -> str:
     """Return the path of a stored delivery."""
-    place = Place(found.partition.topic, found.partition.number, found.offset)
+    place = RecordPlace(found.partition.topic, found.partition.number, found.offset)
     return delivery_path(visit.sources.settings.topics.topics(), place) or ""
 
 
-def _held(_visit: ConsoleVisit, _found: Trace, step: NextStep) -> str:
+def _held(_visit: ConsoleVisit, _found: Trace, step: ProblemStep) -> str:
     return f"/groups/held/{step.consumer}/{step.subject}"
 
 
-def _consumer(_visit: ConsoleVisit, _found: Trace, _step: NextStep) -> str:
+def _consumer(_visit: ConsoleVisit, _found: Trace, _step: ProblemStep) -> str:
     return "/groups"
 
 
-def _case(_visit: ConsoleVisit, _found: Trace, step: NextStep) -> str:
+def _case(_visit: ConsoleVisit, _found: Trace, step: ProblemStep) -> str:
     return f"/cases/{step.subject}"
 
 
-_PATHS: Mapping[str, Callable[[ConsoleVisit, Trace, NextStep], str]] = {
+_PATHS: Mapping[str, Callable[[ConsoleVisit, Trace, ProblemStep], str]] = {
     "quarantined": _quarantined,
     "refused": _refused,
     "dead": _held,

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from consumers.console.pages.deliveries.links import delivery_path
-from consumers.console.pages.deliveries.seen import Place
+from consumers.console.pages.deliveries.seen import RecordPlace
 from consumers.console.pages.search.privacy import shown_facts
 from consumers.console.web.visit import ConsoleVisit
 from consumers.runtime.trace.lines import TraceLine
@@ -69,4 +69,4 @@ def _path(visit: ConsoleVisit, place: str) -> str:
     if match is None:
         return ""
     topics = visit.sources.settings.topics.topics()
-    return delivery_path(topics, Place(match[1], int(match[2]), int(match[3]))) or ""
+    return delivery_path(topics, RecordPlace(match[1], int(match[2]), int(match[3]))) or ""

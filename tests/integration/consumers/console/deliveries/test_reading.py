@@ -14,7 +14,7 @@ from consumers.console.pages.deliveries.reading import (
     DeliveryPage,
     read_deliveries,
 )
-from consumers.console.pages.deliveries.seen import DeliveryOutcome, Place, SeenDelivery
+from consumers.console.pages.deliveries.seen import DeliveryOutcome, RecordPlace, SeenDelivery
 from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.connections import connection_to
@@ -193,9 +193,9 @@ async def test_one_delivery_is_read_by_its_place(stored: DeliveryTopics) -> None
     kafka = connection_to(stored.broker.bootstrap)
 
     async def at(topic: str, offset: int, partition: int = 0) -> object:
-        return await read_delivery(kafka, stored.topics, Place(topic, partition, offset))
+        return await read_delivery(kafka, stored.topics, RecordPlace(topic, partition, offset))
 
-    found = await read_delivery(kafka, stored.topics, Place(stored.topics.quarantine, 0, 0))
+    found = await read_delivery(kafka, stored.topics, RecordPlace(stored.topics.quarantine, 0, 0))
 
     assert found is not None
     assert (found.kept, found.notes_unread) == (old, False)
@@ -213,7 +213,7 @@ async def test_every_delivery_of_a_partition_is_found_by_its_place(stored: Deliv
         await stored.store(accepted(number), number)
     kafka = connection_to(stored.broker.bootstrap)
 
-    places = [Place(stored.topics.name("payment"), 0, offset) for offset in range(5)]
+    places = [RecordPlace(stored.topics.name("payment"), 0, offset) for offset in range(5)]
     found = [await read_delivery(kafka, stored.topics, each) for each in places]
 
     assert [each and each.row.id.int for each in found] == [1, 2, 3, 4, 5]
