@@ -228,6 +228,21 @@ async def test_another_merchants_cases_are_as_if_they_did_not_exist(
     assert (await otto.post("/cases/do/close", {"id": other, "reason": "x"})).status == 403
 
 
+async def test_addresses_in_facts_are_masked_for_those_who_may_not_see_them(
+    console: OperatedConsole,
+) -> None:
+    refused = Finding("parcel-lost", {"error": "550 <jane.doe@example.com>: unknown"})
+    await parcel(console.feed.engine, "A-1", refused)
+    anna, otto = await console.person("anna"), await console.person("otto")
+    case = await case_of(anna, "A-1")
+
+    for path in ("/cases", "/cases.csv", "/cases.json", f"/cases/{case}"):
+        assert "jane.doe@example.com" in (await anna.get(path)).text
+        masked = (await otto.get(path)).text
+        assert "jane" not in masked
+        assert "j•••@example.com" in masked
+
+
 async def test_role_counts_for_the_merchant_of_the_case(console: OperatedConsole) -> None:
     await parcel(console.feed.engine, "A-1", WEIGHT)
     await parcel(console.feed.engine, "B-1", WEIGHT, account="shop-us")
