@@ -80,6 +80,11 @@ LEDGER: Final = group(
             "Show the newest transactions with their postings, oldest first.",
             f"{_LEDGER}:statement",
         ),
+        command(
+            "month",
+            "Show opening balance, movements by type of event, and closing balance of MONTH.",
+            f"{_LEDGER}:month_",
+        ),
         command("verify", "Recompute the books from the journal.", f"{_LEDGER}:verify"),
         command(
             "export",

@@ -76,20 +76,24 @@ def set_(
     help=f"Only orders with this status: {', '.join(STATUSES)}.",
 )
 @_account
+@click.option("--order", help="Only the order with this number, and payments that name it.")
 @limit_option(50)
 @json_option
 def orders(
     settings: "ConsumerSettings",
     status: str | None,
     account: str | None,
+    order: str | None,
     limit: int,
     *,
     as_json: bool,
 ) -> None:
     """Show the orders that changed last, and payments that wait for an order."""
     from consumers.inventory.commands_stock import show_orders
+    from consumers.inventory.store.listing import OrderSelection
 
-    show_orders(settings, status, account, limit, as_json=as_json)
+    wanted = OrderSelection(status, account, order, limit=limit)
+    show_orders(settings, wanted, as_json=as_json)
 
 
 @click.command(

@@ -8,7 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from consumers.inventory.setting import SetResult, TooFew, set_stock
 from consumers.inventory.state.shelf import Stock
-from consumers.inventory.store.listing import ListedOrder, read_orders, read_stock
+from consumers.inventory.store.listing import (
+    ListedOrder,
+    OrderSelection,
+    read_orders,
+    read_stock,
+)
 from consumers.inventory.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.settings import ConsumerSettings
@@ -76,19 +81,12 @@ def set_and_show(settings: ConsumerSettings, counted: Counted, *, as_json: bool)
     click.echo(f"{line}; covers {', '.join(covered)}" if covered else line)
 
 
-def show_orders(
-    settings: ConsumerSettings,
-    status: str | None,
-    account: str | None,
-    limit: int,
-    *,
-    as_json: bool,
-) -> None:
+def show_orders(settings: ConsumerSettings, wanted: OrderSelection, *, as_json: bool) -> None:
     """Print the orders that changed last."""
 
     async def read() -> list[ListedOrder]:
         async with reading(settings.listing) as connection:
-            return list(await read_orders(connection, status, account, limit))
+            return list(await read_orders(connection, wanted))
 
     listed = run_async(read())
     if as_json:

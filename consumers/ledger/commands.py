@@ -1,31 +1,71 @@
-"""`payrouter ledger balance`, `statement`, `verify` and `export`."""
+"""`payrouter ledger balance`, `statement`, `month`, `verify` and `export`."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from consumers.ledger.moments import at_option, from_option, to_option
+from consumers.ledger.moments import (
+    at_option,
+    first_option,
+    from_option,
+    month,
+    through_option,
+    to_option,
+)
 from consumers.runtime.commands.one_consumer import settings_of
 from router.terminal.command_tree import example
-from router.terminal.options import json_option, limit_option
+from router.terminal.options import json_option, limit_option, whole_number
 
 if TYPE_CHECKING:
     from consumers.runtime.settings import ConsumerSettings
 
 
-@click.command("balance", epilog=example("ledger balance", "ledger balance --at 2026-11-22"))
+_account = click.option(
+    "--account", help="Ledger account, or the beginning of its name: shop-eu:blockatm"
+)
+_currency = click.option("--currency", help="Only amounts in this currency: USDT.")
+_network = click.option("--network", help="Only accounts on this network: Ethereum.")
+
+
+@click.command(
+    "balance",
+    epilog=example("ledger balance", "ledger balance --account shop-eu --through 2026-11-30"),
+)
 @settings_of("ledger")
+@_account
+@_currency
+@_network
 @at_option
+@through_option
 @json_option
-def balance(settings: "ConsumerSettings", at: datetime | None, *, as_json: bool) -> None:
+def balance(  # noqa: PLR0913 - one argument per option
+    settings: "ConsumerSettings",
+    *,
+    account: str | None,
+    currency: str | None,
+    network: str | None,
+    at: datetime | None,
+    through: date | None,
+    as_json: bool,
+) -> None:
     """Show the balance of every account, per currency.
 
-    Exits with status 1 if the books do not balance.
+    --at counts what was posted until a time; --through counts the days of the books, as a month
+    report does. Exits with status 1 if the books do not balance, unless only some accounts are
+    shown.
     """
-    from consumers.ledger.commands_books import show_balance
+    if at is not None and through is not None:
+        message = "--at and --through exclude each other: one is a time of posting, one a day"
+        raise click.UsageError(message)
+    from consumers.ledger.commands_books import show_balance, show_balances_of
+    from consumers.ledger.reading.selection import LineFilter
 
-    show_balance(settings, at, as_json=as_json)
+    wanted = LineFilter(account, currency=currency, network=network)
+    if wanted.is_open:
+        show_balance(settings, at, through, as_json=as_json)
+    else:
+        show_balances_of(settings, wanted, at, through, as_json=as_json)
 
 
 @click.command(
@@ -33,11 +73,21 @@ def balance(settings: "ConsumerSettings", at: datetime | None, *, as_json: bool)
     epilog=example("ledger statement --order A-1", "ledger statement --account shop-eu:blockatm"),
 )
 @settings_of("ledger")
-@click.option("--account", help="Ledger account, or the beginning of its name: shop-eu:blockatm")
+@_account
+@_currency
+@_network
 @click.option("--order", help="Reference of the order, or the gateway's number of the payment.")
 @at_option
 @from_option
 @to_option
+@first_option
+@through_option
+@click.option(
+    "--below",
+    type=whole_number(1),
+    metavar="NUMBER",
+    help="Only transactions with a lower number: the page before the one shown.",
+)
 @click.option(
     "--unbooked",
     is_flag=True,
@@ -49,26 +99,61 @@ def statement(  # noqa: PLR0913 - one argument per option
     settings: "ConsumerSettings",
     *,
     account: str | None,
+    currency: str | None,
+    network: str | None,
     order: str | None,
     at: datetime | None,
     since: datetime | None,
     before: datetime | None,
+    first: date | None,
+    through: date | None,
+    below: int | None,
     unbooked: bool,
     limit: int,
     as_json: bool,
 ) -> None:
     """Show the newest transactions with their postings, oldest first."""
-    if unbooked and any(option is not None for option in (account, order, at, since, before)):
+    chosen = (account, currency, network, order, at, since, before, first, through, below)
+    if unbooked and any(option is not None for option in chosen):
         message = "--unbooked can be combined with --limit and --json only"
         raise click.UsageError(message)
     from consumers.ledger.commands_books import show_statement, show_unbooked
-    from consumers.ledger.reading.statement import Period, Selection
+    from consumers.ledger.reading.selection import LineFilter, Period, Selection
 
     if unbooked:
         show_unbooked(settings, limit, as_json=as_json)
     else:
-        wanted = Selection(account, order, Period(since, before, at), limit)
-        show_statement(settings, wanted, as_json=as_json)
+        lines = LineFilter(account, currency=currency, network=network)
+        period = Period(since, before, at, first, through)
+        show_statement(settings, Selection(lines, order, period, limit, below), as_json=as_json)
+
+
+@click.command("month", epilog=example("ledger month 2026-11 --account shop-eu"))
+@settings_of("ledger")
+@click.argument("first", callback=month, metavar="MONTH")
+@_account
+@_currency
+@_network
+@json_option
+def month_(
+    settings: "ConsumerSettings",
+    first: date,
+    *,
+    account: str | None,
+    currency: str | None,
+    network: str | None,
+    as_json: bool,
+) -> None:
+    """Show opening balance, movements by type of event, and closing balance of MONTH.
+
+    MONTH is such as 2026-11; its days are those of the books, in UTC. Exits with status 1 if the
+    movements of the journal do not explain the difference of the stored balances.
+    """
+    from consumers.ledger.commands_books import show_month
+    from consumers.ledger.reading.selection import LineFilter
+
+    wanted = LineFilter(account, currency=currency, network=network)
+    show_month(settings, first, wanted, as_json=as_json)
 
 
 @click.command("verify", epilog=example("ledger verify"))
@@ -133,6 +218,6 @@ def export(
         export_operations(settings)
         return
     from consumers.ledger.commands_audit import export_journal
-    from consumers.ledger.reading.statement import Period
+    from consumers.ledger.reading.selection import Period
 
     export_journal(settings, Period(since, before))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from consumers.ledger.reading.export import COLUMNS, read_journal
-from consumers.ledger.reading.statement import Period
+from consumers.ledger.reading.selection import Period
 from consumers.ledger.reading.verify import LISTED, VerificationResult
 from consumers.ledger.reading.verify import verify as recompute
 from consumers.runtime.settings import ConsumerSettings

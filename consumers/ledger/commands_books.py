@@ -2,17 +2,21 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.ledger.reading.month import AccountMonth, read_month
+from consumers.ledger.reading.selection import LineFilter, Selection
 from consumers.ledger.reading.statement import (
-    Selection,
+    Balance,
     Transaction,
     TransferCause,
     TrialBalance,
+    named_balances,
+    read_balances,
     read_books,
     read_statement,
 )
@@ -27,14 +31,51 @@ from router.terminal.processes import run_async
 _Answer = TypeVar("_Answer")
 
 
-def show_balance(settings: ConsumerSettings, at: datetime | None, *, as_json: bool) -> None:
-    """Print the balances; exits with status 1 if the books do not balance."""
-    books = run_async(_asked(settings, partial(read_books, at=at)))
+def show_balance(
+    settings: ConsumerSettings, at: datetime | None, through: date | None, *, as_json: bool
+) -> None:
+    """Print all balances; exits with status 1 if the books do not balance."""
+    books = run_async(_asked(settings, partial(read_books, at=at, through=through)))
+    moment = at or through
     if as_json:
-        show_json(_books_json(books, at))
+        show_json(_books_json(books, moment))
     else:
-        _show_books(books, at)
+        _show_books(books, moment)
     sys.exit(0 if books.balanced else EXIT_PROBLEM)
+
+
+def show_balances_of(
+    settings: ConsumerSettings,
+    wanted: LineFilter,
+    at: datetime | None,
+    through: date | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the balances of some accounts, which need not sum to zero."""
+    question = partial(read_balances, at=at, through=through, lines=wanted)
+    found = run_async(_asked(settings, question))
+    if as_json:
+        show_json({**_moment_json(at or through), "accounts": _accounts_json(found)})
+    else:
+        _show_balances(f"balances{_until(at or through)}", found)
+
+
+def show_month(
+    settings: ConsumerSettings, first: date, wanted: LineFilter, *, as_json: bool
+) -> None:
+    """Print a month; exits with status 1 if journal and balances differ."""
+    found = run_async(_asked(settings, partial(read_month, first=first, lines=wanted)))
+    reconciled = all(each.is_reconciled for each in found)
+    if as_json:
+        accounts = [month_json(each) for each in found]
+        show_json({"month": f"{first:%Y-%m}", "reconciled": reconciled, "accounts": accounts})
+    else:
+        verdict = "reconciled with the journal" if reconciled else "NOT RECONCILED"
+        columns = ("account", "movement", "currency", "amount")
+        rows = [row for each in found for row in _month_rows(each)]
+        show_table(f"{first:%Y-%m}, {verdict}", columns, rows, numbers=columns[3:])
+    sys.exit(0 if reconciled else EXIT_PROBLEM)
 
 
 def show_statement(settings: ConsumerSettings, wanted: Selection, *, as_json: bool) -> None:
@@ -65,8 +106,19 @@ async def _asked(
         return await question(connection)
 
 
-def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
-    accounts = [
+def _books_json(books: TrialBalance, moment: date | None) -> dict[str, object]:
+    counted = {"balanced": books.balanced, "transactions": books.transactions}
+    return {**_moment_json(moment), **counted, "accounts": _accounts_json(books.balances)}
+
+
+def _moment_json(moment: date | None) -> dict[str, object]:
+    if moment is None:
+        return {}
+    return {"at" if isinstance(moment, datetime) else "through": moment.isoformat()}
+
+
+def _accounts_json(balances: Sequence[Balance]) -> list[dict[str, object]]:
+    return [
         {
             "account": named.account,
             "currency": named.currency,
@@ -76,24 +128,53 @@ def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
                 for part in named.parts
             ],
         }
-        for named in books.named
+        for named in named_balances(balances)
     ]
-    moment = {} if at is None else {"at": at.isoformat()}
-    counted = {"balanced": books.balanced, "transactions": books.transactions}
-    return {**moment, **counted, "accounts": accounts}
 
 
-def _show_books(books: TrialBalance, at: datetime | None) -> None:
+def _show_books(books: TrialBalance, moment: date | None) -> None:
     verdict = "balanced" if books.balanced else "NOT BALANCED"
     plural = "" if books.transactions == 1 else "s"
-    moment = "" if at is None else f" up to {at.isoformat()}"
-    title = f"{books.transactions} transaction{plural}{moment}, {verdict}"
+    title = f"{books.transactions} transaction{plural}{_until(moment)}, {verdict}"
+    _show_balances(title, books.balances)
+
+
+def _until(moment: date | None) -> str:
+    return "" if moment is None else f" up to {moment.isoformat()}"
+
+
+def _show_balances(title: str, balances: Sequence[Balance]) -> None:
     columns = ("account", "network", "currency", "balance")
     rows = [
         (each.account, each.network or "", each.currency, amount_text(each.amount))
-        for each in books.balances
+        for each in balances
     ]
     show_table(title, columns, rows, numbers=columns[3:])
+
+
+def month_json(of: AccountMonth) -> dict[str, object]:
+    """Return the month of an account as JSON values."""
+    return {
+        "account": of.account,
+        "network": of.network,
+        "currency": of.currency,
+        "opening": amount_text(of.opening),
+        "movements": [
+            {"type": each.type, "amount": amount_text(each.amount), "postings": each.postings}
+            for each in of.movements
+        ],
+        "closing": amount_text(of.closing),
+        "reconciled": of.is_reconciled,
+    }
+
+
+def _month_rows(of: AccountMonth) -> Iterable[Sequence[str]]:
+    named = of.account if of.network is None else f"{of.account} on {of.network}"
+    yield named, "opening", of.currency, amount_text(of.opening)
+    for each in of.movements:
+        yield "", each.type, of.currency, amount_text(each.amount)
+    problem = "" if of.is_reconciled else ", which the movements do not explain"
+    yield "", f"closing{problem}", of.currency, amount_text(of.closing)
 
 
 def _transaction_json(transaction: Transaction) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The date of a transaction: the moment of its fact, if it is plausible."""
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 
 from router.contract.event import Event
@@ -22,3 +23,8 @@ def moment_of(event: Event) -> datetime:
 def day_of(moment: datetime) -> date:
     """Return the day of a moment, in UTC."""
     return moment.astimezone(UTC).date()
+
+
+def last_day(first: date) -> date:
+    """Return the last day of a month, given by its first."""
+    return first.replace(day=monthrange(first.year, first.month)[1])

@@ -23,14 +23,20 @@ STATES = ("pending", "leased", "sent", "failed", "skipped")
 @click.option("--state", type=click.Choice(STATES), help="Only messages in this state.")
 @click.option("--event", "event_id", type=click.UUID, help="Only messages about this event.")
 @click.option("--order", help="Reference of the order, or the gateway's number of the payment.")
+@click.option("--account", help="Only messages about this merchant.")
+@click.option("--channel", help="Only messages by this channel.", shell_complete=complete_channel)
+@click.option("--kind", help="Only messages of this kind: payment.confirmed.")
 @limit_option(50)
 @json_option
-def list_(
+def list_(  # noqa: PLR0913 - one argument per option
     settings: "ConsumerSettings",
     *,
     state: str | None,
     event_id: UUID | None,
     order: str | None,
+    account: str | None,
+    channel: str | None,
+    kind: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -38,7 +44,15 @@ def list_(
     from consumers.notifications.commands_messages import list_and_show
     from consumers.notifications.reading import MessageFilter
 
-    wanted = MessageFilter(state=state, event_id=event_id, order=order, limit=limit)
+    wanted = MessageFilter(
+        state=state,
+        event_id=event_id,
+        order=order,
+        account=account,
+        channel=channel,
+        kind=kind,
+        limit=limit,
+    )
     list_and_show(settings, wanted, as_json=as_json)
 
 

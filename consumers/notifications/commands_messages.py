@@ -1,6 +1,5 @@
 """Shows and resends messages, and tests channels."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -11,16 +10,15 @@ from uuid import UUID
 import click
 
 from consumers.notifications.options import NotificationOptions
-from consumers.notifications.reading import MessageFilter, MessageRow, list_messages, resend
-from consumers.notifications.rules import CUSTOMER, LOG
+from consumers.notifications.reading import MessageFilter, MessageRow, list_messages
+from consumers.notifications.rules import LOG
 from consumers.notifications.sending.addresses import mailbox
 from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
-from consumers.notifications.sending.rendering import Rendered, TextsError, open_texts
-from consumers.notifications.tables import SCHEMA
-from consumers.runtime.commands.actions.held_admin import record_operation
+from consumers.notifications.sending.preview import preview_of
+from consumers.notifications.sending.rendering import Rendered, TextsError
+from consumers.notifications.sending.resending import resend_recorded
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import acting, reading
-from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.exits import EXIT_PROBLEM, CommandError
 from router.terminal.operator_name import operator_name
 from router.terminal.output import show_json, show_table
@@ -79,14 +77,9 @@ def resend_messages(
             if since is not None:
                 wanted = MessageFilter(failed_since=since, limit=_MOST)
                 asked = [row.id for row in await list_messages(transaction, wanted)]
-            done = await resend(transaction, asked)
             given = None if since is None else since.astimezone(UTC).replace(tzinfo=None)
-            detail = json.dumps({"failed since": str(given), "messages": [str(i) for i in done]})
-            tables = RuntimeTables.of(SCHEMA)
-            await record_operation(
-                transaction, tables, operator_name(), "notifications resend", detail
-            )
-            return asked, done
+            about = {"failed since": str(given)}
+            return asked, await resend_recorded(transaction, asked, operator_name(), about)
 
     asked, done = run_async(act())
     left = sorted(set(asked) - set(done))
@@ -151,11 +144,8 @@ def _state(row: MessageRow) -> str:
 
 
 def _text(settings: ConsumerSettings, row: MessageRow) -> dict[str, str | None]:
-    options = cast("NotificationOptions", settings.options)
-    texts = open_texts(options.templates, options.language)
-    audience = CUSTOMER if row.recipient == CUSTOMER else "operator"
     try:
-        rendered = texts.render(audience, row.kind, row.language, json.loads(row.facts))
+        rendered = preview_of(cast("NotificationOptions", settings.options), row)
     except TextsError as problem:
         return {"text": f"cannot be written: {problem}"}
     return {"subject": rendered.subject, "body": rendered.body, "html": rendered.html}

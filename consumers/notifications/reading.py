@@ -14,6 +14,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,6 +51,11 @@ class MessageRow:
     order: str | None
     facts: str
 
+    @property
+    def place(self) -> tuple[datetime, UUID]:
+        """Its place in the order of listings."""
+        return self.created_at, self.id
+
     def as_json(self) -> dict[str, object]:
         """Return the message as a JSON object, without `facts`."""
         return {name: _plain(value) for name, value in asdict(self).items() if name != "facts"}
@@ -57,7 +63,11 @@ class MessageRow:
 
 @dataclass(frozen=True)
 class MessageFilter:
-    """Criteria for messages; None matches all."""
+    """Criteria for messages; None matches all.
+
+    `merchants` are those whose messages may be shown. `after` is `place` of the last message of
+    the page before.
+    """
 
     between: tuple[UUID, UUID] | None = None
     """The lowest and the highest id."""
@@ -66,6 +76,14 @@ class MessageFilter:
     order: str | None = None
     failed_since: datetime | None = None
     limit: int = 50
+    channel: str | None = None
+    kind: str | None = None
+    account: str | None = None
+    merchants: frozenset[str] | None = None
+    after: tuple[datetime, UUID] | None = None
+    ids: tuple[UUID, ...] | None = None
+    resendable: bool = False
+    """Only messages that were sent, failed or skipped."""
 
 
 async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[MessageRow]:
@@ -145,18 +163,40 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def _matches(wanted: MessageFilter) -> ColumnElement[bool]:
+    """Return the condition on a message and its change."""
+    equal = (
+        (MESSAGE.c.state, wanted.state),
+        (MESSAGE.c.event_id, wanted.event_id),
+        (MESSAGE.c.channel, wanted.channel),
+        (MESSAGE.c.kind, wanted.kind),
+        (CHANGE.c.account, wanted.account),
+    )
+    given = [column == value for column, value in equal if value is not None]
+    return and_(true(), *given, _named(wanted), _placed(wanted))
+
+
+def _named(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
-    if wanted.between is not None:
-        condition &= MESSAGE.c.id.between(*wanted.between)
-    if wanted.state is not None:
-        condition &= MESSAGE.c.state == wanted.state
-    if wanted.event_id is not None:
-        condition &= MESSAGE.c.event_id == wanted.event_id
     if wanted.order is not None:
         named = (CHANGE.c.reference, CHANGE.c.provider_reference)
         condition &= or_(*(column == wanted.order for column in named))
+    if wanted.merchants is not None:
+        condition &= CHANGE.c.account.in_(sorted(wanted.merchants))
+    return condition
+
+
+def _placed(wanted: MessageFilter) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = true()
+    if wanted.between is not None:
+        condition &= MESSAGE.c.id.between(*wanted.between)
+    if wanted.ids is not None:
+        condition &= any_of(MESSAGE.c.id, wanted.ids)
+    if wanted.resendable:
+        condition &= MESSAGE.c.state.in_(RESENDABLE)
     if wanted.failed_since is not None:
         condition &= and_(MESSAGE.c.state == FAILED, MESSAGE.c.failed_at >= wanted.failed_since)
+    if wanted.after is not None:
+        condition &= tuple_(MESSAGE.c.created_at, MESSAGE.c.id) < wanted.after
     return condition
 
 

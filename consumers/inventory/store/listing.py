@@ -8,9 +8,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
+    DateTime,
     Null,
     Select,
+    Table,
     Text,
     and_,
     cast,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     null,
     select,
     true,
+    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -64,61 +68,138 @@ class ListedOrder:
     payment: str | None
     lines: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def place(self) -> tuple[datetime, UUID]:
+        """Its place in the order of listings."""
+        return self.updated_at, self.id
 
-async def read_stock(connection: AsyncConnection, account: str | None) -> Sequence[Stock]:
-    """Return the articles of one merchant, or of all."""
+
+@dataclass(frozen=True)
+class OrderSelection:
+    """Criteria for orders and waiting payments; None matches all.
+
+    `merchants` are those that may be shown. `after` is `place` of the last order of the page
+    before.
+    """
+
+    status: str | None = None
+    account: str | None = None
+    reference: str | None = None
+    merchants: frozenset[str] | None = None
+    after: tuple[datetime, UUID] | None = None
+    limit: int = 50
+
+
+async def read_stock(
+    connection: AsyncConnection,
+    account: str | None,
+    merchants: frozenset[str] | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int | None = None,
+) -> Sequence[Stock]:
+    """Return the articles of one merchant, or of all, by merchant and article.
+
+    `after` is merchant and article of the last one of the page before.
+    """
     columns = [STOCK.c[name] for name in Stock.__struct_fields__]
+    place = tuple_(STOCK.c.account, STOCK.c.sku)
     rows = await connection.execute(
-        select(*columns).where(_is(STOCK.c.account, account)).order_by(STOCK.c.account, STOCK.c.sku)
+        select(*columns)
+        .where(_of(STOCK.c.account, account, merchants))
+        .where(true() if after is None else place > after)
+        .order_by(STOCK.c.account, STOCK.c.sku)
+        .limit(limit)
     )
     return [Stock(*row) for row in rows]
 
 
-async def read_orders(
-    connection: AsyncConnection, status: str | None, account: str | None, limit: int
-) -> Sequence[ListedOrder]:
+async def read_orders(connection: AsyncConnection, wanted: OrderSelection) -> Sequence[ListedOrder]:
     """Return the most recently changed orders and waiting payments, oldest first."""
-    nothing: ColumnElement[Any] | Null = null()
-    orders = select(
-        ORDERS.c.id,
-        ORDERS.c.account,
-        ORDERS.c.reference,
-        ORDERS.c.status,
-        ORDERS.c.total,
-        ORDERS.c.currency,
-        ORDERS.c.expires_at,
-        ORDERS.c.updated_at,
-        nothing.cast(Text).label("provider"),
-        nothing.cast(Text).label("provider_reference"),
-        nothing.cast(Text).label("payment"),
-    ).where(_is(ORDERS.c.status, status), _is(ORDERS.c.account, account))
-    waiting = select(
-        PAYMENT.c.id,
-        PAYMENT.c.account,
-        PAYMENT.c.reference,
-        literal(WAITING).label("status"),
-        PAYMENT.c.amount,
-        PAYMENT.c.currency,
-        nothing.label("expires_at"),
-        PAYMENT.c.updated_at,
-        PAYMENT.c.provider,
-        PAYMENT.c.provider_reference,
-        PAYMENT.c.status,
-    ).where(
-        and_(PAYMENT.c.order_id.is_(None), literal(status in {None, WAITING})),
-        _is(PAYMENT.c.account, account),
-    )
-    newest = [
-        each.order_by(each.selected_columns.updated_at.desc()).limit(limit)
-        for each in (orders, waiting)
-    ]
-    both = union_all(*newest).subquery()
+    both = union_all(_newest_orders(wanted), _newest_waiting(wanted)).subquery()
     rows = await connection.execute(
-        select(both).order_by(both.c.updated_at.desc(), both.c.id).limit(limit)
+        select(both).order_by(both.c.updated_at.desc(), both.c.id.desc()).limit(wanted.limit)
     )
     found = rows.all()
     lines = await _lines(connection, [row.id for row in found])
     return [replace(ListedOrder(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
+
+
+def _newest_orders(wanted: OrderSelection) -> Select[Any]:
+    """Return the newest orders of each status, by the index of statuses.
+
+    An index of the time alone would cost every change of an order.
+    """
+    status = _statuses() if wanted.status is None else _given(wanted.status)
+    nothing: ColumnElement[Any] | Null = null()
+    newest = (
+        select(
+            ORDERS.c.id,
+            ORDERS.c.account,
+            ORDERS.c.reference,
+            ORDERS.c.status,
+            ORDERS.c.total,
+            ORDERS.c.currency,
+            ORDERS.c.expires_at,
+            ORDERS.c.updated_at,
+            nothing.cast(Text).label("provider"),
+            nothing.cast(Text).label("provider_reference"),
+            nothing.cast(Text).label("payment"),
+        )
+        .where(ORDERS.c.status == status.c.status, _matches(ORDERS, wanted))
+        .order_by(ORDERS.c.updated_at.desc(), ORDERS.c.id.desc())
+        .limit(wanted.limit)
+        .correlate(status)
+        .lateral("newest")
+    )
+    return select(newest).select_from(status.join(newest, true()))
+
+
+def _statuses() -> CTE:
+    """Return all statuses that orders have, each found by one search of their index."""
+    first = select(func.min(ORDERS.c.status).label("status"))
+    known = first.cte("known", recursive=True)
+    following = (
+        select(func.min(ORDERS.c.status)).where(ORDERS.c.status > known.c.status).scalar_subquery()
+    )
+    return known.union_all(select(following).where(known.c.status.is_not(None)))
+
+
+def _given(status: str) -> CTE:
+    return select(literal(status).label("status")).cte("known")
+
+
+def _newest_waiting(wanted: OrderSelection) -> Select[Any]:
+    nothing: ColumnElement[Any] | Null = null()
+    newest = (
+        select(
+            PAYMENT.c.id,
+            PAYMENT.c.account,
+            PAYMENT.c.reference,
+            literal(WAITING).label("status"),
+            PAYMENT.c.amount,
+            PAYMENT.c.currency,
+            nothing.cast(DateTime(timezone=True)).label("expires_at"),
+            PAYMENT.c.updated_at,
+            PAYMENT.c.provider,
+            PAYMENT.c.provider_reference,
+            PAYMENT.c.status.label("payment"),
+        )
+        .where(PAYMENT.c.order_id.is_(None), literal(wanted.status in {None, WAITING}))
+        .where(_matches(PAYMENT, wanted))
+        .order_by(PAYMENT.c.updated_at.desc(), PAYMENT.c.id.desc())
+        .limit(wanted.limit)
+        .subquery()
+    )
+    return select(newest)
+
+
+def _matches(table: Table, wanted: OrderSelection) -> ColumnElement[bool]:
+    place = tuple_(table.c.updated_at, table.c.id)
+    return and_(
+        _of(table.c.account, wanted.account, wanted.merchants),
+        _is(table.c.reference, wanted.reference),
+        true() if wanted.after is None else place < wanted.after,
+    )
 
 
 def payments_without_order() -> Select[Any]:
@@ -153,6 +234,13 @@ async def _lines(
     for row in rows:
         lines.setdefault(row.order_id, {})[row.sku] = row.quantity
     return lines
+
+
+def _of(
+    column: ColumnElement[Any], account: str | None, merchants: frozenset[str] | None
+) -> ColumnElement[bool]:
+    allowed = true() if merchants is None else column.in_(sorted(merchants))
+    return and_(_is(column, account), allowed)
 
 
 def _is(column: ColumnElement[Any], wanted: str | None) -> ColumnElement[bool]:

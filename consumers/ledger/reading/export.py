@@ -7,7 +7,8 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION, TRANSFER
-from consumers.ledger.reading.statement import TRANSFERRED, Period, with_causes
+from consumers.ledger.reading.selection import Period
+from consumers.ledger.reading.statement import TRANSFERRED, with_causes
 from router.contract.amounts import amount_text
 
 COLUMNS = (

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Row, Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import (
@@ -24,6 +24,7 @@ from consumers.ledger.book import (
 )
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
+from consumers.ledger.reading.selection import LineFilter, Period, Selection, chosen
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Balance:
     network: str | None
     currency: str
     amount: Decimal
+    merchant: str
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,7 @@ class TrialBalance:
     @property
     def named(self) -> Sequence[NamedBalance]:
         """The balances summed by name and currency."""
-        pairs = groupby(self.balances, key=lambda each: (each.account, each.currency))
-        groups = [(account, currency, list(parts)) for (account, currency), parts in pairs]
-        with exact():
-            return [
-                NamedBalance(
-                    account, currency, sum((each.amount for each in parts), Decimal(0)), parts
-                )
-                for account, currency, parts in groups
-            ]
+        return named_balances(self.balances)
 
     @property
     def balanced(self) -> bool:
@@ -123,41 +117,15 @@ class Transaction:
     transfer: TransferCause | None = None
 
 
-@dataclass(frozen=True)
-class Period:
-    """A range of posting times: `since` <= time < `before`, and time <= `at`; None is open."""
-
-    since: datetime | None = None
-    before: datetime | None = None
-    at: datetime | None = None
-
-    @property
-    def condition(self) -> ColumnElement[bool]:
-        """The SQL condition on a row of `transaction`."""
-        posted = TRANSACTION.c.posted_at
-        condition: ColumnElement[bool] = true()
-        if self.since is not None:
-            condition &= posted >= self.since
-        if self.before is not None:
-            condition &= posted < self.before
-        if self.at is not None:
-            condition &= posted <= self.at
-        return condition
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Criteria for transactions.
-
-    `account` is the name of a ledger account or its first parts (`shop-eu`,
-    `shop-eu:blockatm`): only lines of matching accounts are returned. `order`
-    is the merchant's reference or the gateway's, or the reference of a transfer.
-    """
-
-    account: str | None = None
-    order: str | None = None
-    period: Period = Period()
-    limit: int = 50
+def named_balances(balances: Iterable[Balance]) -> Sequence[NamedBalance]:
+    """Return sorted balances summed by name and currency."""
+    pairs = groupby(balances, key=lambda each: (each.account, each.currency))
+    groups = [(account, currency, list(parts)) for (account, currency), parts in pairs]
+    with exact():
+        return [
+            NamedBalance(account, currency, sum((each.amount for each in parts), Decimal(0)), parts)
+            for account, currency, parts in groups
+        ]
 
 
 async def read_books(
@@ -171,28 +139,44 @@ async def read_books(
     if at is None:
         days = true() if through is None else JOURNAL_TOTAL.c.day <= through
         count = select(func.sum(JOURNAL_TOTAL.c.transactions)).where(days)
-        sums = _summed_days(through)
     else:
-        until = Period(at=at).condition
-        count = select(func.count()).select_from(TRANSACTION).where(until)
-        sums = (
-            select(
-                POSTING.c.account_id,
-                POSTING.c.currency,
-                func.sum(POSTING.c.amount).label("amount"),
-            )
-            .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
-            .where(until)
-            .group_by(POSTING.c.account_id, POSTING.c.currency)
-            .subquery()
-        )
+        count = select(func.count()).select_from(TRANSACTION).where(Period(at=at).condition)
     transactions = int(await connection.scalar(count) or 0)
+    return TrialBalance(transactions, await read_balances(connection, at, through))
+
+
+async def read_balances(
+    connection: AsyncConnection,
+    at: datetime | None = None,
+    through: date | None = None,
+    lines: LineFilter | None = None,
+) -> Sequence[Balance]:
+    """Return the balances that `read_books` sums up, of the accounts and currency of `lines`."""
+    wanted = lines or LineFilter()
+    sums = _summed_days(through) if at is None else _summed_postings(at)
+    currency = true() if wanted.currency is None else sums.c.currency == wanted.currency
+    columns = ACCOUNT.c
     rows = await connection.execute(
-        select(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency, sums.c.amount)
-        .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
-        .order_by(ACCOUNT.c.name, sums.c.currency, ACCOUNT.c.network)
+        select(columns.name, columns.network, sums.c.currency, sums.c.amount, columns.account)
+        .join_from(sums, ACCOUNT, columns.id == sums.c.account_id)
+        .where(wanted.on_account, currency)
+        .order_by(columns.name, sums.c.currency, columns.network)
     )
-    return TrialBalance(transactions, [Balance(*row) for row in rows])
+    return [Balance(*row) for row in rows]
+
+
+def _summed_postings(at: datetime) -> FromClause:
+    return (
+        select(
+            POSTING.c.account_id,
+            POSTING.c.currency,
+            func.sum(POSTING.c.amount).label("amount"),
+        )
+        .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
+        .where(Period(at=at).condition)
+        .group_by(POSTING.c.account_id, POSTING.c.currency)
+        .subquery()
+    )
 
 
 def _summed_days(through: date | None) -> FromClause:
@@ -214,17 +198,19 @@ async def read_statement(
 ) -> Sequence[Transaction]:
     """Return the newest transactions of a selection, in posting order."""
     wanted = wanted or Selection()
-    chosen = (
-        select(TRANSACTION.c.id)
-        .where(of_order(wanted.order), _touches(wanted.account), wanted.period.condition)
-        .order_by(TRANSACTION.c.id.desc())
-        .limit(wanted.limit)
-    )
-    rows = await connection.execute(_lines(chosen, wanted.account))
+    rows = await connection.execute(_lines(TRANSACTION.c.id.in_(chosen(wanted)), wanted.lines))
     return list(_transactions(rows))
 
 
-def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
+async def read_transaction(
+    connection: AsyncConnection, number: int, lines: LineFilter | None = None
+) -> Transaction | None:
+    """Return one transaction, or None if there is none with such lines."""
+    rows = await connection.execute(_lines(TRANSACTION.c.id == number, lines or LineFilter()))
+    return next(iter(_transactions(rows)), None)
+
+
+def _lines(condition: ColumnElement[bool], lines: LineFilter) -> Select[Any]:
     return (
         select(
             TRANSACTION.c.id,
@@ -249,7 +235,7 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
         .select_from(with_causes())
         .join(POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
         .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
-        .where(TRANSACTION.c.id.in_(chosen), _of_account(account))
+        .where(condition, lines.on_account, lines.on_posting)
         .order_by(TRANSACTION.c.id, POSTING.c.line)
     )
 
@@ -258,41 +244,6 @@ def with_causes() -> FromClause:
     """Return transactions joined with their event or their transfer; the other one is null."""
     return TRANSACTION.outerjoin(EVENT, EVENT.c.event_id == TRANSACTION.c.event_id).outerjoin(
         TRANSFER, TRANSFER.c.id == TRANSACTION.c.transfer_id
-    )
-
-
-def of_order(order: str | None) -> ColumnElement[bool]:
-    """Select the transactions of an order, or of a gateway's payment, by indexed columns only."""
-    if order is None:
-        return true()
-    named = or_(EVENT.c.reference == order, EVENT.c.provider_reference == order)
-    events = func.array(select(EVENT.c.event_id).where(named).scalar_subquery())
-    transfers = func.array(
-        select(TRANSFER.c.id).where(TRANSFER.c.reference == order).scalar_subquery()
-    )
-    # As arrays, so that both are searched by their index; a join would read the whole journal.
-    return or_(
-        TRANSACTION.c.event_id == func.any(events),
-        and_(
-            TRANSACTION.c.transfer_id.is_not(None), TRANSACTION.c.transfer_id == func.any(transfers)
-        ),
-    )
-
-
-def _of_account(account: str | None) -> ColumnElement[bool]:
-    if account is None:
-        return true()
-    return or_(ACCOUNT.c.name == account, func.starts_with(ACCOUNT.c.name, f"{account}:"))
-
-
-def _touches(account: str | None) -> ColumnElement[bool]:
-    if account is None:
-        return true()
-    return (
-        select(POSTING.c.line)
-        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
-        .where(POSTING.c.transaction_id == TRANSACTION.c.id, _of_account(account))
-        .exists()
     )
 
 

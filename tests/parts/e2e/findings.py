@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.service import SERVICE as INVENTORY
-from consumers.inventory.store.listing import read_orders, read_stock
+from consumers.inventory.store.listing import OrderSelection, read_orders, read_stock
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
 from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE as LEDGER
@@ -65,7 +65,7 @@ async def stock(connection: AsyncConnection, account: str) -> Sequence[str]:
 
 async def orders(connection: AsyncConnection, account: str) -> Sequence[str]:
     """Return `A-1 committed` for every order, and `A-1 waiting` for a payment without one."""
-    found = await read_orders(connection, None, account, 100)
+    found = await read_orders(connection, OrderSelection(account=account, limit=100))
     return [f"{each.reference} {each.status}" for each in found]
 
 

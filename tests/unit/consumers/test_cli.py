@@ -41,7 +41,9 @@ COMMANDS = {
         *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
         *("completion", "man", "cases", "doctor", "rights", "console"),
     },
-    ("ledger",): {"balance", "statement", "verify", "export", "record", "transfer", "import"},
+    ("ledger",): {
+        *("balance", "statement", "month", "verify", "export", "record", "transfer", "import"),
+    },
     ("inventory",): {"stock", "set", "orders", "decide"},
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import TRANSACTION
-from consumers.ledger.reading.statement import of_order
+from consumers.ledger.reading.selection import of_order
 from router.terminal.operator_name import operator_name
 from tests.parts.ledger.asked import ask, asked, set_up
 from tests.parts.ledger.told import LARGEST, told

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger.reading.statement import Selection, read_statement
+from consumers.ledger.reading.selection import LineFilter, Selection
+from consumers.ledger.reading.statement import read_statement
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.worked_examples import Row, examples
 from tests.parts.ledger.worked_examples import of_account as given_to
@@ -25,7 +26,7 @@ async def test_the_database_contains_the_lines_of_the_tables(ledger: AsyncEngine
 
 async def _stored(ledger: AsyncEngine, account: str, ids: Sequence[object]) -> list[Row]:
     async with ledger.connect() as connection:
-        shown = await read_statement(connection, Selection(account=account))
+        shown = await read_statement(connection, Selection(LineFilter(account)))
     return [
         (
             str(ids.index(transaction.event_id) + 1),

@@ -1,0 +1,1 @@
+"""The console's page of books over HTTP, on real databases."""
