@@ -127,7 +127,7 @@ class _Reading:
     def lagging(self, limit: int) -> Sequence[TopicPartition]:
         """Return the partitions that may still have one of the `limit` newest matches, or the next.
 
-        The next one tells whether there is a next page.
+        The next one shows whether there is a next page.
         """
         found = self.matches()
         cut = found[limit][0] if len(found) > limit else _BEGINNING

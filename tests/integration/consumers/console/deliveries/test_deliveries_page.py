@@ -95,7 +95,7 @@ async def test_a_genuine_delivery_is_explained_step_by_step(
         assert TOKEN not in shown.text
 
 
-async def test_a_refused_delivery_says_which_step_failed(
+async def test_a_refused_delivery_shows_which_step_failed(
     console: ServedConsole, stored: DeliveryTopics
 ) -> None:
     await stored.store(refused(1, detail="<script>alert(1)</script>"), 1)
@@ -103,7 +103,7 @@ async def test_a_refused_delivery_says_which_step_failed(
     page = await opened(console, "/deliveries/refused/0/0")
 
     assert "The edge would not accept this request." in page.text
-    assert "Nobody has proved who sent this." in page.text
+    assert "It is not proved who sent this." in page.text
     assert "header blockatm-signature-v2" in page.text
     assert "<script>alert" not in page.text
     assert "payrouter verify blockatm --refused" in page.text
