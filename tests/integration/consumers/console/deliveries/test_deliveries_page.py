@@ -109,6 +109,23 @@ async def test_a_refused_delivery_shows_which_step_failed(
     assert "payrouter verify blockatm --refused" in page.text
 
 
+async def test_an_accepted_delivery_shows_its_event_and_masks_its_payer(
+    console: ServedConsole, stored: DeliveryTopics
+) -> None:
+    payer = {"from_address": "0xa9e358e33a57", "customer": {"email": "ann@example.com"}}
+    await stored.store(accepted(1, raw=genuine().raw.model_dump(), **payer), 1)
+
+    page = await opened(console, "/deliveries/payment/0/0")
+    masked = await opened(console, "/deliveries/payment/0/0", "sam")
+
+    for text in ("2000.00 USDT", "0xa9e358e33a57", "ann@example.com", "CustNo_7"):
+        assert text in page.text
+    for text in ("0xa9e358e33a57", "ann@", "CustNo_7"):
+        assert text not in masked.text
+    assert "a•••@example.com" in masked.text
+    assert "payrouter trace 00000000-0000-0000-0000-000000000001" in page.text
+
+
 async def test_another_account_cannot_open_a_delivery(
     console: ServedConsole, stored: DeliveryTopics
 ) -> None:
