@@ -12,7 +12,7 @@ from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_quara
 from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 Wanted = Callable[[Quarantined], bool]
-"""Whether a delivery on quarantine is wanted."""
+"""Selects deliveries on quarantine."""
 
 _OTHERS = 64
 """Most forms of one delivery that are stored besides the first; the newest are used."""

@@ -27,7 +27,7 @@ _PUBLISH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class ReplayTarget:
-    """Where replays are published, in whose name."""
+    """The broker and topics to publish replays to, and the name of the operator."""
 
     kafka: KafkaConnection
     topics: Topics

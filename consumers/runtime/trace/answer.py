@@ -1,4 +1,4 @@
-"""Findings in one consumer's database, reduced to the accounts that are wanted."""
+"""Findings in one consumer's database, reduced to some accounts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

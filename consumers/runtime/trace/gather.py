@@ -49,7 +49,7 @@ class TraceQuestion:
     allowed: frozenset[str] | None = None
 
     def covers(self, account: str | None) -> bool:
-        """Return whether something that is known to belong to this account is wanted."""
+        """Return whether the question includes what belongs to this account."""
         if self.allowed is not None and account not in self.allowed:
             return False
         return self.account in {None, account}

@@ -16,7 +16,7 @@ RECENT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class ProblemStep:
-    """What an operator does next: the command, and what it is about.
+    """The next step of an operator: its command, and what it is about.
 
     `subject` is the number of a held record, or the id of a delivery or a case.
     """

@@ -224,7 +224,13 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("consumers.runtime.configured", "consumers"),
     ),
     "consumers": (
-        *("consumers.console", "consumers.doctor", "consumers.rights", "consumers.roles"),
+        *(
+            "consumers.console",
+            "consumers.console.serving",
+            "consumers.doctor",
+            "consumers.rights",
+            "consumers.roles",
+        ),
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.console.access.viewer import Role
@@ -14,6 +14,7 @@ from consumers.console.pages.deliveries.seen import DeliveryOutcome, RecordPlace
 from consumers.console.web.answers import Html, PageAnswer
 from consumers.console.web.problems import NotThere
 from consumers.console.web.visit import ConsoleVisit
+from router.contract.amounts import amount_text
 from router.contract.event import Event, Raw
 from router.contract.refused import Request
 from router.terminal.typed import typed
@@ -49,6 +50,7 @@ async def one(visit: ConsoleVisit) -> PageAnswer:
         "raw": raw_parts(raw) if raw is not None and visit.viewer.personal else None,
         "has_raw": raw is not None,
         "replay": _replay(visit, found),
+        "facts": event_facts(visit, found.kept) if isinstance(found.kept, Event) else {},
     }
     return Html("deliveries/one.html", values, _command(found))
 
@@ -68,6 +70,24 @@ def _command(found: StoredDelivery) -> str:
         return typed("payrouter quarantine show", [str(row.id)])
     assert isinstance(found.kept, Event)  # noqa: S101 - the only other outcome
     return typed("payrouter trace", [str(row.id)])
+
+
+def event_facts(visit: ConsoleVisit, event: Event) -> Mapping[str, str]:
+    """Return what an event reports, by the name of its field; data about customers masked."""
+    amount = None if event.amount is None else f"{amount_text(event.amount)} {event.currency}"
+    facts = {
+        "amount": amount,
+        "network": event.network,
+        "tx_hash": event.tx_hash,
+        "provider_reference": event.provider_reference,
+        "from_address": visit.personal(event.from_address),
+        "to_address": visit.personal(event.to_address),
+        "customer.id": visit.personal(event.customer.id),
+        "customer.email": visit.personal(event.customer.email),
+        "test": None if event.test is None else str(event.test).lower(),
+        "unread": ", ".join(event.unread),
+    }
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def raw_parts(raw: Raw | Request) -> RawParts:

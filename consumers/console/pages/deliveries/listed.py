@@ -1,4 +1,4 @@
-"""The list of deliveries: its columns, and what it says that it has not read."""
+"""The list of deliveries: its columns, and a note about what was not read."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -26,7 +26,10 @@ BUDGET = 5_000
 """Most records that one page reads."""
 
 _CHUNK = 200
-"""Most records of a partition that one read adds, besides those of a page without a filter."""
+"""Most records of a partition that each later read adds."""
+
+_LEAST = 16
+"""Least records of a partition that the first read asks for."""
 
 _FETCH_BYTES = 128 * 1024
 """Most bytes that the broker sends of a partition at once, so that memory stays bounded."""
@@ -127,7 +130,7 @@ class _Reading:
     def lagging(self, limit: int) -> Sequence[TopicPartition]:
         """Return the partitions that may still have one of the `limit` newest matches, or the next.
 
-        The next one tells whether there is a next page.
+        The next one shows whether there is a next page.
         """
         found = self.matches()
         cut = found[limit][0] if len(found) > limit else _BEGINNING
@@ -168,7 +171,8 @@ async def read_deliveries(
                 for part, at in start.items()
             },
         )
-        size = limit + 1
+        # With many partitions, few of the newest deliveries are of the same one.
+        size = min(limit + 1, max(_LEAST, 2 * (limit + 1) // max(len(start), 1)))
         while (lagging := reading.lagging(limit)) and reading.asked < budget:
             await _read_back(reader, reading, lagging, size, topics)
             size = min(_CHUNK, max(1, (budget - reading.asked) // len(lagging)))

@@ -21,7 +21,7 @@ from router.contract.wire import (
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a delivery."""
+    """The outcome of a delivery."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"

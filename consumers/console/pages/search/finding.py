@@ -34,7 +34,7 @@ def is_email(text: str) -> bool:
 async def orders_of_email(
     notifications: AsyncConnection, text: str, accounts: Collection[str] | None
 ) -> Sequence[FoundOrder]:
-    """Return orders whose customer or payer has this e-mail address, whatever its case.
+    """Return orders whose customer or payer has this e-mail address, in any case of its letters.
 
     There is no index of e-mail addresses: the connection needs a statement time-out.
     """

@@ -1,4 +1,4 @@
-"""Masks what a trace says about customers, for people who may not see it."""
+"""Masks data about customers in a trace, for people who may not see it."""
 
 import re
 from collections.abc import Mapping

@@ -39,12 +39,6 @@ class SearchResult:
     hidden: bool = False
     """Whether it was not searched, because the person may not see data about customers."""
 
-    @property
-    def accounts(self) -> Sequence[str]:
-        """The accounts that have what was found."""
-        found = {line.order[0] for line in self.lines if line.order is not None}
-        return sorted(found)
-
 
 async def search(visit: ConsoleVisit, text: str, account: str | None) -> SearchResult:
     """Search for a text; one account's if it is given. Raises TooSlow or Away."""

@@ -95,7 +95,7 @@ async def test_a_genuine_delivery_is_explained_step_by_step(
         assert TOKEN not in shown.text
 
 
-async def test_a_refused_delivery_says_which_step_failed(
+async def test_a_refused_delivery_shows_which_step_failed(
     console: ServedConsole, stored: DeliveryTopics
 ) -> None:
     await stored.store(refused(1, detail="<script>alert(1)</script>"), 1)
@@ -103,10 +103,27 @@ async def test_a_refused_delivery_says_which_step_failed(
     page = await opened(console, "/deliveries/refused/0/0")
 
     assert "The edge would not accept this request." in page.text
-    assert "Nobody has proved who sent this." in page.text
+    assert "It is not proved who sent this." in page.text
     assert "header blockatm-signature-v2" in page.text
     assert "<script>alert" not in page.text
     assert "payrouter verify blockatm --refused" in page.text
+
+
+async def test_an_accepted_delivery_shows_its_event_and_masks_its_payer(
+    console: ServedConsole, stored: DeliveryTopics
+) -> None:
+    payer = {"from_address": "0xa9e358e33a57", "customer": {"email": "ann@example.com"}}
+    await stored.store(accepted(1, raw=genuine().raw.model_dump(), **payer), 1)
+
+    page = await opened(console, "/deliveries/payment/0/0")
+    masked = await opened(console, "/deliveries/payment/0/0", "sam")
+
+    for text in ("2000.00 USDT", "0xa9e358e33a57", "ann@example.com", "CustNo_7"):
+        assert text in page.text
+    for text in ("0xa9e358e33a57", "ann@", "CustNo_7"):
+        assert text not in masked.text
+    assert "a•••@example.com" in masked.text
+    assert "payrouter trace 00000000-0000-0000-0000-000000000001" in page.text
 
 
 async def test_another_account_cannot_open_a_delivery(

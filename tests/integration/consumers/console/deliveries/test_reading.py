@@ -126,7 +126,7 @@ async def test_filters_are_about_what_a_row_shows(stored: DeliveryTopics) -> Non
     assert await found(accounts=frozenset()) == []
 
 
-async def test_reading_stops_at_its_limit_and_goes_on_where_it_stopped(
+async def test_reading_stops_at_its_limit_and_continues_from_there(
     stored: DeliveryTopics,
 ) -> None:
     await stored.store(accepted(1, endpoint="rare"), 1)

@@ -75,7 +75,7 @@ async def test_only_what_was_previewed_is_replayed(
     assert await read_records(stored.broker.bootstrap, [stored.topics.name("payment")]) == []
 
 
-async def test_nobody_replays_without_the_role_for_the_account(
+async def test_a_replay_needs_the_role_for_the_account(
     console: ServedConsole, stored: DeliveryTopics, stores: ConsumerStores
 ) -> None:
     kept = genuine()
