@@ -104,7 +104,7 @@ async def _of_subjects(
 
 
 def _total(wanted: CaseFilter) -> Iterable[ColumnElement[int]]:
-    """Yield the column with the number of all rows, if it is wanted."""
+    """Yield the column with the number of all rows, if it is requested."""
     if wanted.counted:
         yield func.count().over().label("total")
 

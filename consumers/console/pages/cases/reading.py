@@ -58,7 +58,7 @@ async def some_cases(visit: ConsoleVisit, ids: Sequence[str]) -> Sequence[CaseEn
     wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts, ids=ids, counted=False)
     known = await _known(visit, wanted)
     if not set(ids) <= known.keys():
-        # An entry of several consumers has an id of its own.
+        # An entry of several consumers has a separate id.
         known |= await _known(visit, replace(wanted, ids=(), records_only=True))
     if not set(ids) <= known.keys():
         raise NotThere(_GONE)

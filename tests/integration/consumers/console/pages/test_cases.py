@@ -74,7 +74,7 @@ async def test_wrong_filters_are_refused_with_what_is_right(console: OperatedCon
         assert answer.status == 400, query
 
 
-async def test_record_that_two_consumers_hold_is_one_case_with_an_id_of_its_own(
+async def test_record_that_two_consumers_hold_is_one_case_with_a_separate_id(
     console: OperatedConsole,
 ) -> None:
     for tables in (COUNTED, TABLES):
