@@ -13,7 +13,7 @@ from consumers.console.access.passwords import hashed
 from router.evaluation.data_dir import DataDir
 from tests.parts.console import shop, troubles
 from tests.parts.console.client import ConsoleClient
-from tests.parts.dev_process import Dev, RecordPlace, place_in, started
+from tests.parts.dev_process import Dev, Place, place_in, started
 from tests.parts.leash import Leash
 from tests.parts.ports import free_port
 from tests.parts.waiting import SYSTEM_PATIENCE_SECONDS, until
@@ -37,7 +37,7 @@ SESSION_SECRET: Final = "the-secret-that-signs-the-cookies-of-the-console"
 
 @dataclass(frozen=True)
 class LiveConsole:
-    """The running console, beside the system that it shows."""
+    """The running console, next to the system that it shows."""
 
     port: int
     management_port: int
@@ -50,7 +50,7 @@ class LiveConsole:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def place(self) -> RecordPlace:
+    def place(self) -> Place:
         """The folder in which commands run."""
         return self.dev.place
 
@@ -102,7 +102,7 @@ def _console_table(port: int, management: int, edge: int) -> str:
 
 
 @contextlib.contextmanager
-def _process(place: RecordPlace, config: Path, ports: tuple[int, int]) -> Iterator[Path]:
+def _process(place: Place, config: Path, ports: tuple[int, int]) -> Iterator[Path]:
     """Run the console until the end of the block, and yield the file of its log."""
     stderr = place.folder / "console.err"
     command = ["console", "--config", str(config), "--data-dir", str(place.data_dir)]

@@ -5,7 +5,7 @@ from typing import Final
 from confluent_kafka import Producer
 
 from tests.parts.console import shop
-from tests.parts.dev_process import RecordPlace
+from tests.parts.dev_process import Place
 from tests.parts.troubles.writing import SECONDS, quiet
 from tests.parts.waiting import until
 
@@ -32,7 +32,7 @@ DELIVERIES: Final = 4 + len(HOSTILE)
 """Deliveries that are accepted, each a transaction of the ledger."""
 
 
-def happen(place: RecordPlace, port: int, bootstrap: str) -> None:
+def happen(place: Place, port: int, bootstrap: str) -> None:
     """Do everything that happened, and wait until the consumers have applied it."""
     _orders(place)
     _payments(port)
@@ -42,7 +42,7 @@ def happen(place: RecordPlace, port: int, bootstrap: str) -> None:
     until(lambda: _brake_is_on(place), "the brake of the inventory")
 
 
-def _orders(place: RecordPlace) -> None:
+def _orders(place: Place) -> None:
     assert place.quick("inventory", "set", "tea", "100", "--account", shop.EU).returncode == 0
     email = ("--email", "maria@example.com", "--language", "de")
     for order, account in ((PAID, shop.EU), (SHORT, shop.EU), (OF_US, shop.US)):
@@ -79,5 +79,5 @@ def _unreadable(bootstrap: str) -> None:
     assert producer.flush(SECONDS) == 0
 
 
-def _brake_is_on(place: RecordPlace) -> bool:
+def _brake_is_on(place: Place) -> bool:
     return "has been on since" in place.quick("brake", "show", "inventory").stdout

@@ -1,5 +1,6 @@
 """A real Chromium goes through the console of a live system with troubles."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -89,7 +90,8 @@ def test_one_action_by_keyboard_alone(people: People, live: LiveConsole) -> None
         tab_to(seat, "#reason")
         seat.page.keyboard.type("asked the customer")
         press_enter(seat)
-        assert seat.page.locator(".notice.good").count() == 1
+        said = seat.page.locator("main").inner_text()
+        assert seat.page.locator(".notice.good").count() == 1, said
     assert "asked the customer" in live.place.quick("cases", "list", "--json").stdout
 
 
@@ -185,8 +187,9 @@ def test_pages_about_hostile_orders_execute_nothing(people: People) -> None:
             seat.open("/")
             seat.enter(seat.page.locator("main input[name=q]"), text)
             assert list(wrong_with(seat.page)) == []
-        for order in troubles.HOSTILE:
-            assert order in seat.page.goto(f"{seat.origin}/books/orders.json").text()  # type: ignore[union-attr]
+    ada = signed_in(people.live.port, "ada", PASSWORDS["ada"])
+    listed = {each["order"] for each in json.loads(ada.get("/books/orders.json").text)}
+    assert listed >= set(troubles.HOSTILE)
 
 
 def test_attacks_on_the_live_console_are_refused_and_logged(live: LiveConsole) -> None:
@@ -220,6 +223,9 @@ def test_attacks_on_the_live_console_are_refused_and_logged(live: LiveConsole) -
 def test_people_of_one_account_see_nothing_of_another(live: LiveConsole, found: Found) -> None:
     uwe = signed_in(live.port, "uwe", PASSWORDS["uwe"])
     answers = {path: uwe.get(path) for path in found if "q=" not in path}
-    seen = {path for path, answer in answers.items() if shop.EU in answer.text}
-    assert seen == set()
+    # A page may repeat the account that its own address names.
+    words = (troubles.PAID, troubles.SHORT, troubles.UNKNOWN, "atm-eu")
+    for path, answer in answers.items():
+        shown = [each for each in (*words, shop.EU) if each in answer.text and each not in path]
+        assert shown == [], path
     assert {answer.status for answer in answers.values()} <= {200, 403, 404}
