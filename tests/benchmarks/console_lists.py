@@ -85,7 +85,7 @@ class _Bench:
     port: int
 
     def get(self, path: str, most: int | None = None) -> tuple[int, str]:
-        """Load a page; reads this number of bytes at most."""
+        """Load a page, return its status and text; reads this number of bytes at most."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
@@ -115,7 +115,8 @@ class _Bench:
                 _, own, stored, text = self.measured(following, ROUNDS)
                 last = own + stored
             else:
-                text = self.get(following)[1]
+                reached, text = self.get(following)
+                assert reached == status, (following, reached, text)
         return ListCost(path, status, console, database, number, last)
 
 
