@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from consumers.console.access.passwords import hashed
+from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
 from tests.parts.console.browsing import ConsoleBrowser
 from tests.parts.console.serving import ServedConsole, served_console
@@ -21,7 +22,7 @@ PASSWORD: Final = "correct horse battery"
 
 _PEOPLE: Final = """
 [console]
-actions = {actions}
+actions = true
 
 [console.users.anna]
 password_hash = "{hash}"
@@ -39,11 +40,10 @@ roles = {{ shop-eu = "viewer", shop-us = "operator" }}
 
 
 @dataclass(frozen=True)
-class OperatedConsole:
-    """A console that is served, and the feed of one of its consumers."""
+class PeopledConsole:
+    """A console that is served, with several people."""
 
     served: ServedConsole
-    feed: Feed
 
     async def person(self, name: str) -> ConsoleBrowser:
         """Return the browser of a person who is signed in: anna, otto or vera."""
@@ -53,19 +53,47 @@ class OperatedConsole:
         return browser
 
 
+@dataclass(frozen=True)
+class OperatedConsole:
+    """The same, and the feed of one of its consumers."""
+
+    people: PeopledConsole
+    feed: Feed
+
+    @property
+    def served(self) -> ServedConsole:
+        """The console."""
+        return self.people.served
+
+    async def person(self, name: str) -> ConsoleBrowser:
+        """Return the browser of a person who is signed in."""
+        return await self.people.person(name)
+
+
+@asynccontextmanager
+async def peopled_console(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, configuration: str, *services: Service
+) -> AsyncIterator[PeopledConsole]:
+    """Serve a console of these consumers, with actions."""
+    install_only(monkeypatch, *services)
+    people = _PEOPLE.format(hash=hashed(PASSWORD))
+    async with served_console(folder, f"{configuration}{people}") as served:
+        yield PeopledConsole(served)
+
+
 @asynccontextmanager
 async def operated_console(
-    feed: Feed, folder: Path, monkeypatch: pytest.MonkeyPatch, *, actions: bool = True
+    feed: Feed, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[OperatedConsole]:
     """Serve a console of the counting consumer and of the parcels."""
     await upgrade(feed.engine, PARCELS)
-    install_only(monkeypatch, COUNTING, PARCELS)
     url = feed.engine.url.render_as_string(hide_password=False)
     configuration = (
         f'[kafka]\nbootstrap_servers = "{feed.broker.bootstrap}"\n'
         f'[topics]\nprefix = "{feed.prefix}"\nreplication_factor = 1\nmin_insync_replicas = 1\n'
         f'[database]\nurl = "{url}"\n'
-        f"{_PEOPLE.format(hash=hashed(PASSWORD), actions=str(actions).lower())}"
+        f'[consumers.counting]\ngroup_id = "{feed.group}"\n'
     )
-    async with served_console(folder, configuration) as served:
-        yield OperatedConsole(served, feed)
+    services = (COUNTING, PARCELS)
+    async with peopled_console(folder, monkeypatch, configuration, *services) as people:
+        yield OperatedConsole(people, feed)

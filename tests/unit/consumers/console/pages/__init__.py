@@ -1,0 +1,1 @@
+"""Tests of the console's pages that need neither a broker nor a database."""
