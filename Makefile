@@ -27,7 +27,7 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-co
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos rolling platform chart chart-cluster lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos rolling platform console chart chart-cluster lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -104,6 +104,9 @@ rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --
 
 platform: $(READY) ## a whole deployment from the chart's settings; takes each right away
 	@$(BIN)/python -m tests.parts.platform $(ARGS)
+
+console: $(READY) ## go through a live console with a browser, all sizes; writes docs/images/console-*.png
+	@$(BIN)/python -m tests.parts.console.tour $(ARGS)
 
 chart: $(READY) ## lint, render and package the Helm chart; write tests/samples/chart (helm or Go)
 	@$(BIN)/python -m tests.parts.chart $(ARGS)

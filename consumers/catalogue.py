@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
+from consumers.console.serving.metrics import ConsoleMetrics
 from consumers.discovery import discover
 from consumers.runtime.casebook.stored_case import kinds_of
 from consumers.runtime.cases.kind import CaseKind
@@ -26,7 +27,11 @@ _CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
 def declared() -> Mapping[str, CollectorRegistry]:
     """Return the registry of each kind of process, with the measures of every consumer."""
     services = list(discover().values())
-    return {"consumer": _consumer(services), "exporter": _exporter(services)}
+    return {
+        "consumer": _consumer(services),
+        "exporter": _exporter(services),
+        "console": _console(),
+    }
 
 
 def _consumer(services: Sequence[Service]) -> CollectorRegistry:
@@ -48,6 +53,12 @@ def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     picture = Picture({_CONSUMER: [_TOPIC]})
     picture.set_log(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
     registry.register(PictureCollector(picture))
+    return registry
+
+
+def _console() -> CollectorRegistry:
+    registry = _process(())
+    ConsoleMetrics.declared(registry)
     return registry
 
 

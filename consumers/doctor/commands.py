@@ -26,8 +26,8 @@ from router.terminal.options import json_option
     "processes",
     multiple=True,
     metavar="PROCESS",
-    help="Check what these processes need: edge, exporter, a consumer's name, topics or operator,"
-    " as in `payrouter rights`. Repeatable.  [default: edge and consumers]",
+    help="Check what these processes need: edge, exporter, console, a consumer's name, topics or"
+    " operator, as in `payrouter rights`. Repeatable.  [default: edge and consumers]",
 )
 @json_option
 def doctor(

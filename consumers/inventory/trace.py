@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import func, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import order_id
@@ -35,15 +35,17 @@ async def steps_of(connection: AsyncConnection, sought: TrailQuery) -> Sequence[
         select(HISTORY.c.id).where(HISTORY.c.order_id.in_(orders)),
         select(HISTORY.c.id).where(HISTORY.c.payment_id.in_(payments)),
     )
+    account = func.coalesce(ORDERS.c.account, PAYMENT.c.account)
+    wanted = true() if sought.accounts is None else account == func.any(sorted(sought.accounts))
     rows = await connection.execute(
         select(
             HISTORY,
-            func.coalesce(ORDERS.c.account, PAYMENT.c.account).label("account"),
+            account.label("account"),
             func.coalesce(ORDERS.c.reference, PAYMENT.c.reference).label("reference"),
         )
         .join_from(HISTORY, ORDERS, ORDERS.c.id == HISTORY.c.order_id, isouter=True)
         .join(PAYMENT, PAYMENT.c.id == HISTORY.c.payment_id, isouter=True)
-        .where(HISTORY.c.id.in_(steps))
+        .where(HISTORY.c.id.in_(steps), wanted)
         .order_by(HISTORY.c.id.desc())
         .limit(MAX_STEPS)
     )
@@ -55,6 +57,7 @@ async def steps_of(connection: AsyncConnection, sought: TrailQuery) -> Sequence[
             order=(row.account, row.reference) if row.reference else None,
             facts=row.facts,
             trouble=row.trouble,
+            account=row.account,
         )
         for row in reversed(rows.all())
     ]

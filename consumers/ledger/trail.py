@@ -56,7 +56,10 @@ def matches(sought: TrailQuery) -> ColumnElement[bool]:
         and_(EVENT.c.reference == reference, EVENT.c.account == account)
         for account, reference in sorted(sought.orders)
     ]
-    return or_(*named, *orders, EVENT.c.event_id == func.any(sorted(sought.event_ids)))
+    any_one = or_(*named, *orders, EVENT.c.event_id == func.any(sorted(sought.event_ids)))
+    if sought.accounts is None:
+        return any_one
+    return and_(any_one, EVENT.c.account == func.any(sorted(sought.accounts)))
 
 
 async def _transactions(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.reading import uuid_of
@@ -44,7 +44,9 @@ def _matches(sought: TrailQuery) -> ColumnElement[bool]:
     if sought.orders:
         wanted = [(reference, account) for account, reference in sorted(sought.orders)]
         conditions.append(tuple_(CHANGE.c.reference, CHANGE.c.account).in_(wanted))
-    return or_(*conditions)
+    if sought.accounts is None:
+        return or_(*conditions)
+    return and_(or_(*conditions), CHANGE.c.account == func.any(sorted(sought.accounts)))
 
 
 def _step(row: Row[Any]) -> TrailStep:
@@ -63,4 +65,5 @@ def _step(row: Row[Any]) -> TrailStep:
         order=None if row.reference is None else (row.account, row.reference),
         facts={name: text for name, text in facts.items() if text},
         trouble=row.state == FAILED,
+        account=row.account,
     )

@@ -29,9 +29,9 @@ def rights(
 ) -> None:
     """Print the rights that processes need on Kafka, as commands that grant them.
 
-    Each process is edge, exporter, a consumer's name, topics (`payrouter topics apply`) or operator
-    (the other commands); all of them if none is given. Asks no broker: `payrouter doctor` compares
-    the rights with those that the broker reports.
+    Each process is edge, exporter, console, a consumer's name, topics (`payrouter topics apply`) or
+    operator (the other commands); all of them if none is given. Asks no broker: `payrouter doctor`
+    compares the rights with those that the broker reports.
     """
     from consumers.rights.showing import show_rights
 

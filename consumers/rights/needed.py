@@ -7,6 +7,7 @@ from consumers.configuration import parts_by_name
 from consumers.discovery import discover, topics_beside
 from router.broker.rights import (
     Right,
+    console_rights,
     consumer_rights,
     deployer_rights,
     edge_rights,
@@ -18,6 +19,7 @@ from router.configuration.topic_needs import topic_needs
 
 EDGE: Final = "edge"
 EXPORTER: Final = "exporter"
+CONSOLE: Final = "console"
 TOPICS: Final = "topics"
 """`payrouter topics apply`, which a deployment may run as a separate user."""
 
@@ -37,6 +39,7 @@ def process_rights(
         EDGE: edge_rights(user_of(EDGE), topics),
         **{name: consumer_rights(user_of(name), each) for name, each in parts.items()},
         EXPORTER: exporter_rights(user_of(EXPORTER), watched),
+        CONSOLE: console_rights(user_of(CONSOLE), topics, list(parts.values())),
         TOPICS: deployer_rights(user_of(TOPICS), every),
         OPERATOR: operator_rights(user_of(OPERATOR), topics, list(parts.values())),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from consumers.rights.needed import EDGE, EXPORTER, OPERATOR, TOPICS, process_rights
+from consumers.rights.needed import CONSOLE, EDGE, EXPORTER, OPERATOR, TOPICS, process_rights
 from router.broker.rights import Resource, Right, alike, grant
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
@@ -31,6 +31,7 @@ and for each consumer.
 _TITLES = {
     EDGE: "The edge",
     EXPORTER: "The exporter",
+    CONSOLE: "The console",
     TOPICS: "`payrouter topics apply`",
     OPERATOR: "The other commands of operators",
 }

@@ -15,12 +15,13 @@ class TrailQuery:
     `text` is the operator's input: an order reference, a gateway's payment
     number, an event id or a transaction hash. `event_ids` and `orders`
     (account, reference) were found to belong to it by other consumers or by an
-    earlier round.
+    earlier round. Only what belongs to one of `accounts` is wanted, None for all.
     """
 
     text: str
     event_ids: frozenset[UUID] = frozenset()
     orders: frozenset[tuple[str, str]] = frozenset()
+    accounts: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class TrailStep:
     """One thing a consumer did, or refused to do.
 
     `what` is a word or two ("posted", "reserved", "mail sent"); `order` is
-    (account, reference) if the step belongs to an order; amounts in `facts` are
-    text. "delivered" (how it arrived at the edge) and "recorded" (which event it
-    was) are shown separately from what the consumer did.
+    (account, reference) if the step belongs to an order, `account` is the merchant if
+    it does not; amounts in `facts` are text. "delivered" (how it arrived at the edge)
+    and "recorded" (which event it was) are shown separately from what the consumer did.
     """
 
     at: datetime
@@ -40,6 +41,7 @@ class TrailStep:
     facts: Mapping[str, str] = field(default_factory=dict)
     trouble: bool = False
     """Whether an operator should look at it: an oversell, a message that could not be sent."""
+    account: str | None = None
 
 
 Trail = Callable[[AsyncConnection, TrailQuery], Awaitable[Sequence[TrailStep]]]

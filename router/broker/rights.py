@@ -179,6 +179,21 @@ def deployer_rights(user: str, every: Sequence[str]) -> Sequence[Right]:
     ]
 
 
+def console_rights(
+    user: str, topics: Topics, consumers: Collection[ConsumerParts]
+) -> Sequence[Right]:
+    """Return the rights of the console: it reads, and replays quarantined deliveries."""
+    replayed = [*topics.events, topics.quarantine]
+    kept = [topics.quarantine, topics.refused]
+    shown = list(dict.fromkeys([*topics.events, *_read_by(consumers)]))
+    return [
+        *_on_topics(user, KafkaOperation.READ, shown, "shows events and lag"),
+        *_on_topics(user, KafkaOperation.READ, kept, "shows deliveries that had no effect"),
+        *_described(user, consumers),
+        *_optional(_on_topics(user, KafkaOperation.WRITE, replayed, "replays, with actions on")),
+    ]
+
+
 def operator_rights(
     user: str, topics: Topics, consumers: Collection[ConsumerParts]
 ) -> Sequence[Right]:

@@ -1,8 +1,8 @@
-"""Reads the records of one topic, without a group and without changing anything."""
+"""Reads the records of topics, without a group and without changing anything."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +27,20 @@ class TopicMissing(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True)
 class TopicReader:
-    """The records of one topic, up to where each partition ended when it was opened."""
+    """The records of topics, up to where each partition ended when they were opened.
+
+    `missing` are the topics that the broker does not have.
+    """
 
     consumer: AIOKafkaConsumer
     begin: Offsets
     end: Offsets
+    missing: Sequence[str] = ()
+
+    def until(self, end: Offsets) -> "TopicReader":
+        """Return a reader that ends before these offsets, or where this one does."""
+        ends = {part: min(end.get(part, own), own) for part, own in self.end.items()}
+        return replace(self, end=ends)
 
     def newest(self, most: int) -> Offsets:
         """Return where the newest records of each partition begin, at most so many."""
@@ -55,8 +64,11 @@ class TopicReader:
         Raises TimeoutError if the broker sends nothing for a long time.
         """
         left = {part for part in first if first[part] < self.end[part]}
-        for part, offset in first.items():
-            self.consumer.seek(part, offset) if part in left else self.consumer.pause(part)
+        # The partitions of an earlier read may still be paused, or its last ones not.
+        self.consumer.pause(*self.begin)
+        self.consumer.resume(*left)
+        for part in left:
+            self.consumer.seek(part, first[part])
         quiet = 0
         while left:
             batches = await self.consumer.getmany(*left, timeout_ms=_FETCH_MILLISECONDS)
@@ -83,19 +95,39 @@ async def opened_topic(
 
     If retention deletes records that are not read yet, reading continues at the new beginning.
     """
+    async with opened_topics(kafka, [topic], **options) as reader:
+        if reader.missing:
+            message = f"the broker has no topic {topic}: run `payrouter topics apply`"
+            raise TopicMissing(message)
+        yield reader
+
+
+@asynccontextmanager
+async def opened_topics(
+    kafka: KafkaConnection,
+    topics: Sequence[str],
+    **options: Any,  # noqa: ANN401 - aiokafka's
+) -> AsyncIterator[TopicReader]:
+    """Open those of several topics that exist. Raises KafkaError if we may not see one."""
     consumer = make_consumer(kafka, auto_offset_reset="earliest", **options)
     try:
         await consumer.start()
         # Requested by its name, a missing topic would be waited for.
-        if topic not in await consumer.topics():
+        shown = await consumer.topics()
+        missing = [topic for topic in topics if topic not in shown]
+        for topic in missing:
             await require_shown(consumer, topic, _ASK_SECONDS)
-            message = f"the broker has no topic {topic}: run `payrouter topics apply`"
-            raise TopicMissing(message)
-        await await_partitions(consumer, topic)
-        numbers = consumer.partitions_for_topic(topic) or set()
-        parts = [TopicPartition(topic, number) for number in sorted(numbers)]
+        parts = [part for topic in topics if topic in shown for part in await _of(consumer, topic)]
         consumer.assign(parts)
         begin = await consumer.beginning_offsets(parts)
-        yield TopicReader(consumer, begin, await consumer.end_offsets(parts))
+        yield TopicReader(consumer, begin, await consumer.end_offsets(parts), missing)
     finally:
         await consumer.stop()
+
+
+async def _of(consumer: AIOKafkaConsumer, topic: str) -> Sequence[TopicPartition]:
+    await await_partitions(consumer, topic)
+    return [
+        TopicPartition(topic, number)
+        for number in sorted(consumer.partitions_for_topic(topic) or set())
+    ]

@@ -20,15 +20,24 @@ _SHORT = 40
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what was checked, what was found, whether it is good (None: neither)."""
+    """One step: what was checked, what was found, whether it is good (None: neither).
+
+    `content` is a part of the request itself, which may hold personal data.
+    """
 
     what: str
     found: str
     good: bool | None = None
+    content: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """What was found, with the part of the request."""
+        return self.found if self.content is None else f"{self.found}: {self.content}"
 
     def as_json(self) -> dict[str, object]:
         """Return the step as a JSON object."""
-        return {"what": self.what, "found": self.found, "good": self.good}
+        return {"what": self.what, "found": self.whole, "good": self.good}
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,12 @@ def explain(delivery: Delivery, endpoint: Endpoint, at: datetime, token: str | N
 
 
 def _request(delivery: Delivery, endpoint: Endpoint) -> Iterator[Step]:
-    path = delivery.target.partition("?")[0]
+    path, mark, query = delivery.target.partition("?")
     if path == endpoint.target:
-        yield Step("request", f"{delivery.method} {delivery.target}", good=True)
+        # A query may hold what other requests have in their body.
+        yield Step(
+            "request", f"{delivery.method} {path}", good=True, content=query if mark else None
+        )
     else:
         detail = f"is not the URL of endpoint {endpoint.name}: the edge would answer 404"
         yield Step("request", f"{delivery.method} {path} {detail}", good=False)
@@ -113,7 +125,7 @@ def _steps(one: VerificationNote, token: str | None) -> Iterator[Step]:
     elif isinstance(one, FormMade) and one.message is None:
         yield Step(f"form {one.scheme}", "cannot be made from this body")
     elif isinstance(one, FormMade) and one.message is not None:
-        yield Step(f"form {one.scheme}", _bytes_text(one.message, token))
+        yield _form(one.scheme, one.message, token)
     elif isinstance(one, KeyTried):
         expected = f", which would begin {one.expected}… (hex)" if one.expected else ""
         word = "made this signature" if one.held else f"did not make this signature{expected}"
@@ -127,14 +139,15 @@ def _shortened(value: str) -> str:
     return f"{value[:_VALUE_SHOWN]}… ({len(value)} characters)"
 
 
-def _bytes_text(message: bytes, token: str | None) -> str:
+def _form(scheme: str, message: bytes, token: str | None) -> Step:
     digest = hashlib.sha256(message).hexdigest()
     # Mask the token before cutting: the cut could leave the beginning of it.
     bare = message if token is None else message.replace(token.encode(), b"{token}")
     text = bare[:_SHOWN].decode("utf-8", "backslashreplace")
     shown = json.dumps(text, ensure_ascii=False)
     rest = f" … and {len(bare) - _SHOWN} more" if len(bare) > _SHOWN else ""
-    return f"{len(message)} bytes, SHA-256 {digest}: {shown}{rest}"
+    found = f"{len(message)} bytes, SHA-256 {digest}"
+    return Step(f"form {scheme}", found, content=f"{shown}{rest}")
 
 
 _CHANGES: Sequence[tuple[str, Callable[[bytes], bytes]]] = (
@@ -196,7 +209,14 @@ def _event_text(event: Event) -> str:
 
 def _hidden(steps: Sequence[Step], token: str | None) -> Sequence[Step]:
     """Mask the token and escape control characters, which a terminal would interpret."""
-    return [replace(step, found=_printable(_without(step.found, token))) for step in steps]
+    return [
+        replace(
+            step,
+            found=_printable(_without(step.found, token)),
+            content=None if step.content is None else _printable(_without(step.content, token)),
+        )
+        for step in steps
+    ]
 
 
 def _without(text: str, token: str | None) -> str:

@@ -82,6 +82,30 @@ def _verified_again(entry: QuarantineEntry, kept: Quarantined, endpoint: Endpoin
 
 
 @dataclass(frozen=True)
+class ReplayPlan:
+    """What a replay would publish, and the deliveries that were replayed before."""
+
+    verdicts: Sequence[ReplayVerdict]
+    before: Sequence[QuarantineEntry]
+
+
+def replay_plan(
+    entries: Sequence[QuarantineEntry],
+    endpoints: Mapping[str, Endpoint],
+    most: int,
+    *,
+    again: bool = False,
+) -> ReplayPlan:
+    """Plan a replay of the first of these deliveries, with `again` also of those replayed before.
+
+    `most` is the number of deliveries to replay.
+    """
+    before = [entry for entry in entries if entry.replayed is not None and not again]
+    chosen = [entry for entry in entries if entry.replayed is None or again][:most]
+    return ReplayPlan([replay_verdict(entry, endpoints) for entry in chosen], before)
+
+
+@dataclass(frozen=True)
 class Replayer:
     """Publishes the events of a verdict, then a record of the replay."""
 

@@ -238,4 +238,4 @@ def _parsed(text: str, what: str) -> FormFields:
     try:
         return FormFields.parsed(text)
     except ValueError:
-        raise WrongInput(what, "at most 2000 fields") from None
+        raise WrongInput(what, "at most 2000 fields, none with NUL") from None

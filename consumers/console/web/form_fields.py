@@ -16,8 +16,11 @@ class FormFields:
 
     @classmethod
     def parsed(cls, text: str) -> Self:
-        """Parse a query or a form; raises ValueError if it has too many fields."""
+        """Parse a query or a form; raises ValueError if it has too many fields, or NUL in one."""
         pairs = parse_qsl(text, max_num_fields=_MOST_FIELDS)
+        if any("\0" in value for _, value in pairs):
+            # No column of a database can hold it.
+            raise ValueError
         return cls(tuple((name, value) for name, value in pairs if value))
 
     def one(self, name: str, default: str = "") -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.console.access.masking import masked
+from consumers.console.access.masking import masked, without_addresses
 from consumers.console.access.viewer import Role, Viewer
 from consumers.console.web.form_fields import FormFields
 from consumers.console.web.problems import NotThere
@@ -84,6 +84,10 @@ class ConsoleVisit:
     def personal(self, text: str | None) -> str:
         """Return a text about a customer, masked if the person may not see it."""
         return (text or "") if self.viewer.personal else masked(text)
+
+    def free_text(self, text: str | None) -> str:
+        """Return a text in which addresses are masked if the person may not see them."""
+        return (text or "") if self.viewer.personal else without_addresses(text or "")
 
     def reading(self, consumer: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a read-only transaction of a consumer's database; raises TooSlow or Away."""

@@ -44,7 +44,10 @@ def named(sought: TrailQuery) -> ColumnElement[bool]:
         for account, reference in sorted(sought.orders)
     ]
     ids = TRANSFER.c.id == func.any(sorted(sought.event_ids))
-    return or_(TRANSFER.c.reference == sought.text, ids, *orders)
+    any_one = or_(TRANSFER.c.reference == sought.text, ids, *orders)
+    if sought.accounts is None:
+        return any_one
+    return and_(any_one, _SOURCE.c.account == func.any(sorted(sought.accounts)))
 
 
 def _step(row: Row[Any]) -> TrailStep:

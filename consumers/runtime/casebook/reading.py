@@ -27,6 +27,8 @@ NO_ONE = ""
 class CaseFilter:
     """Which cases to read; None and empty match all.
 
+    `id_prefix` and `ids` select cases of subjects only: several consumers that hold one record have
+    an id for all of them, which only `entries_named` knows.
     `accounts` are those that the reader may see: a held record of an unknown one is then left out.
     `assignee` is who a case is assigned to, NO_ONE for none. `after` is the `order_of_listing` of
     the last case of the page before.
@@ -40,6 +42,7 @@ class CaseFilter:
     account: str | None = None
     order: str | None = None
     id_prefix: str | None = None
+    ids: Collection[str] = ()
     older_than: timedelta = timedelta()
     orders: Collection[tuple[str, str]] = ()
     names: Collection[str] = ()
@@ -119,6 +122,8 @@ def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[b
         yield or_(found.c.reference == wanted.order, found.c.provider_reference == wanted.order)
     if wanted.id_prefix is not None:
         yield found.c.id.startswith(wanted.id_prefix, autoescape=True)
+    if wanted.ids:
+        yield found.c.id == func.any(sorted(wanted.ids))
     if wanted.by_findings:
         names = sorted(wanted.names)
         yield or_(

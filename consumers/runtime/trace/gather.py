@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -9,20 +10,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.brake import Brake, holding, read_brakes
+from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.casebook.entry import CaseEntry, entries_of
 from consumers.runtime.casebook.reading import CaseFilter, read_cases
 from consumers.runtime.casebook.stored_case import StoredCase, kinds_of
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings
 from consumers.runtime.store.database import StoreUnavailable, reading
-from consumers.runtime.trace.held import (
-    HeldRecord,
-    ReceivedEvent,
-    held_records,
-    received_events,
-    texts_of,
-)
+from consumers.runtime.trace.answer import TraceAnswer, allowed_answers, of_account
+from consumers.runtime.trace.held import HeldRecord, held_records, received_events, texts_of
 from consumers.runtime.trace.held_up import held_up
 from consumers.runtime.trace.kept_scan import KeptScan, Scanned, body_of, scan_kept
 from consumers.runtime.trace.mentions import Mentions
@@ -32,35 +28,31 @@ from router.contract.refused import Refused
 
 _Found = TypeVar("_Found")
 
+Opened = Callable[[Consumer], AbstractAsyncContextManager[AsyncConnection]]
+"""Opens a connection to a consumer's database; raises StoreUnavailable."""
+
 ROUNDS = 5
 """Maximum number of rounds: each searches all consumers for what the last round found."""
 
 
 @dataclass(frozen=True)
 class TraceQuestion:
-    """The search: a text, optionally an account, and how many stored deliveries to read."""
+    """The search: a text, optionally an account, and how many stored deliveries to read.
+
+    `allowed` are the accounts that may be shown, None for all. What is not known to belong to one
+    of them is left out, while `account` leaves out only what is known to belong to another.
+    """
 
     text: str
     account: str | None = None
     quarantine_limit: int = 1000
+    allowed: frozenset[str] | None = None
 
-
-@dataclass(frozen=True)
-class TraceAnswer:
-    """Findings in one consumer's database."""
-
-    steps: Sequence[TrailStep] = ()
-    received: Sequence[ReceivedEvent] = ()
-    held: Sequence[HeldRecord] = ()
-    brakes: Mapping[str, Brake] = field(default_factory=dict)
-    """Active brakes, by topic."""
-    cases: Sequence[StoredCase] = ()
-    """Cases of what was found, the closed ones included."""
-
-    @property
-    def decided(self) -> frozenset[int]:
-        """Numbers of the held records whose case an operator has closed."""
-        return frozenset(each.held for each in self.cases if each.closed and each.held is not None)
+    def covers(self, account: str | None) -> bool:
+        """Return whether the question includes what belongs to this account."""
+        if self.allowed is not None and account not in self.allowed:
+            return False
+        return self.account in {None, account}
 
 
 @dataclass(frozen=True)
@@ -106,26 +98,36 @@ class Trace:
         return not self.away
 
 
-async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace:
+def opened_listing(consumer: Consumer) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Open a connection to the database of listings, for one question."""
+    return reading(consumer.settings.listing)
+
+
+async def trace(
+    consumers: Sequence[Consumer], question: TraceQuestion, opened: Opened = opened_listing
+) -> Trace:
     """Search all consumers until nothing new is found, then read the stored deliveries."""
-    sought = TrailQuery(question.text, frozenset(_as_ids(question.text)))
+    of_each = partial(_of_each, opened=opened)
+    ids = frozenset(_as_ids(question.text))
+    sought = TrailQuery(question.text, ids, accounts=question.allowed)
     answers: dict[str, TraceAnswer] = {}
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
         present = [each for each in consumers if each.service.name not in away]
-        for name, result in await _of_each(present, partial(_answer, sought=sought)):
+        for name, result in await of_each(present, partial(_answer, sought=sought)):
             if isinstance(result, str):
                 away[name] = result
             else:
-                answers[name] = _of_account(result, question.account)
+                answers[name] = of_account(result, question.account)
+        answers = allowed_answers(answers, question.allowed)
         grown = _grown(sought, answers.values())
         if grown == sought:
             break
         sought = grown
     topics = {each.service.name: each.topics for each in consumers}
     present = [each for each in consumers if each.service.name not in away]
-    wanted = partial(_cases, answers=answers, sought=sought, account=question.account)
-    for name, cases in await _of_each(present, wanted):
+    wanted = partial(_cases, answers=answers, sought=sought, question=question)
+    for name, cases in await of_each(present, wanted):
         if isinstance(cases, str):
             away[name] = cases
         else:
@@ -149,17 +151,20 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
 async def _of_each(
     consumers: Sequence[Consumer],
     read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]],
+    opened: Opened,
 ) -> Sequence[tuple[str, _Found | str]]:
     """Read from every consumer's database; the reason in place of what could not be read."""
-    results = await asyncio.gather(*(_asked(each, read) for each in consumers))
+    results = await asyncio.gather(*(_asked(each, read, opened) for each in consumers))
     return list(zip((each.service.name for each in consumers), results, strict=True))
 
 
 async def _asked(
-    consumer: Consumer, read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]]
+    consumer: Consumer,
+    read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]],
+    opened: Opened,
 ) -> _Found | str:
     try:
-        async with reading(consumer.settings.listing) as connection:
+        async with opened(consumer) as connection:
             return await read(connection, consumer)
     except StoreUnavailable as problem:
         return str(problem)
@@ -173,18 +178,21 @@ async def _cases(
     *,
     answers: Mapping[str, TraceAnswer],
     sought: TrailQuery,
-    account: str | None,
+    question: TraceQuestion,
 ) -> Sequence[StoredCase]:
     """Read the cases of the orders, payments and held records that were found."""
     payments = {step.facts.get("payment") for each in answers.values() for step in each.steps}
     wanted = CaseFilter(
-        account=account,
+        account=question.account,
         orders=sought.orders,
         names={sought.text, *(each for each in payments if each)},
         held={each.id for each in answers[consumer.service.name].held},
         closed=None,
     )
-    return (await read_cases(connection, consumer, wanted)).cases
+    found = (await read_cases(connection, consumer, wanted)).cases
+    if question.allowed is None:
+        return found
+    return [each for each in found if each.account in question.allowed or each.held in wanted.held]
 
 
 async def _answer(
@@ -213,31 +221,6 @@ def _ids(steps: Iterable[TrailStep], held: Iterable[HeldRecord]) -> frozenset[UU
     return frozenset(each for each in found if each is not None)
 
 
-def _of_account(answer: TraceAnswer, account: str | None) -> TraceAnswer:
-    """Remove findings that belong to another account."""
-    if account is None:
-        return answer
-    others = {
-        step.event_id
-        for step in answer.steps
-        if step.event_id is not None and _account(step) not in {None, account}
-    }
-    return replace(
-        answer,
-        steps=[
-            step
-            for step in answer.steps
-            if step.event_id not in others and _account(step) in {None, account}
-        ],
-        received=[each for each in answer.received if each.event_id not in others],
-        held=[each for each in answer.held if each.event is None or each.event.account == account],
-    )
-
-
-def _account(step: TrailStep) -> str | None:
-    return step.facts.get("account") if step.order is None else step.order[0]
-
-
 async def _kept(
     consumers: Sequence[Consumer], question: TraceQuestion, sought: TrailQuery
 ) -> tuple[Scanned[Quarantined], Scanned[Refused]]:
@@ -247,7 +230,7 @@ async def _kept(
     mentions = Mentions(texts_of(sought))
 
     def wanted(kept: Quarantined | Refused) -> bool:
-        if question.account not in {None, kept.account}:
+        if not question.covers(kept.account):
             return False
         return str(kept.id) == question.text or mentions.within(body_of(kept))
 

@@ -1,6 +1,6 @@
 """Summarizes the state of a payment and the next step in one sentence."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,48 +15,128 @@ RECENT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class ProblemStep:
+    """The next step of an operator: its command, and what it is about.
+
+    `subject` is the number of a held record, or the id of a delivery or a case.
+    """
+
+    command: str
+    consumer: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A reason why a payment is not where it belongs; `kind` is one word.
+
+    `facts` has the values of the sentence by name; `more` is how many others there are.
+    """
+
+    kind: str
+    sentence: str
+    facts: Mapping[str, str]
+    step: ProblemStep | None = None
+    more: int = 0
+
+    @property
+    def words(self) -> str:
+        """The sentence, then the command."""
+        command = "" if self.step is None else f": {self.step.command}"
+        others = f" (and {self.more} more)" if self.more else ""
+        return f"{self.sentence}{command}{others}"
+
+
+@dataclass(frozen=True)
+class PaymentState:
+    """The last event recorded, and the last transaction booked; None if there is none.
+
+    `moved` is the transaction of an operator's transfer, if no event was recorded.
+    """
+
+    type: str | None = None
+    amount: str | None = None
+    transaction: str | None = None
+    moved: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The state as a sentence."""
+        if self.type is None and self.moved is not None:
+            return f"moved by an operator, in the books as transaction {self.moved}"
+        if self.type is None:
+            return "known, but nothing is recorded"
+        booked = "nothing booked"
+        if self.transaction is not None:
+            booked = f"in the books, last as transaction {self.transaction}"
+        amount = "" if self.amount is None else f" of {self.amount}"
+        return f"{self.type}{amount}, {booked}"
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The sentence, and whether an operator has to act."""
+    """The sentence, and whether an operator has to act.
+
+    `problems` has the most serious one and a refused delivery, at most.
+    """
 
     words: str
     trouble: bool = False
+    problems: Sequence[Problem] = ()
+    state: PaymentState = PaymentState()
 
 
 def verdict_of(trace: Trace, lines: Sequence[TraceLine], now: datetime) -> Verdict:
     """Return the most serious problem, or the state if there is none."""
-    refused = _refused(trace)
+    state, refused = state_of(lines), _refused(trace)
     for look in _LOOKS:
-        words = look(trace, lines, now)
-        if words is not None:
-            return Verdict(f"{words}; {refused}" if refused else words, trouble=True)
-    state = _state(lines, advice=trace.whole and not refused)
-    if refused:
+        problem = look(trace, lines, now)
+        if problem is not None:
+            problems = [each for each in (problem, refused) if each is not None]
+            words = "; ".join(each.words for each in problems)
+            return Verdict(words, trouble=True, problems=problems, state=state)
+    words = state.words
+    if trace.whole and refused is None:
+        words += "; nothing to do"
+    if refused is not None:
         known = any(line.what != REFUSED for line in lines)
-        state = f"{state}, but {refused}" if known else refused
+        words = f"{words}, but {refused.words}" if known else refused.words
     if not trace.whole:
-        state = f"as far as could be read: {state}"
-    return Verdict(state, trouble=bool(refused) or not trace.whole)
+        words = f"as far as could be read: {words}"
+    problems = [] if refused is None else [refused]
+    return Verdict(words, bool(problems) or not trace.whole, problems, state)
 
 
-def _refused(trace: Trace) -> str | None:
+def _refused(trace: Trace) -> Problem | None:
     """Describe the newest refused delivery that mentions the payment. It is unverified."""
     if not trace.refused.found:
         return None
     kept = max((each.kept for each in trace.refused.found), key=lambda kept: kept.received_at)
-    command = f"payrouter verify {kept.provider} --refused {kept.id}"
-    more = _more(trace.refused.found)
-    return f"a delivery of {kept.endpoint} was refused ({kept.reason}): {command}{more}"
+    return Problem(
+        "refused",
+        f"a delivery of {kept.endpoint} was refused ({kept.reason})",
+        {"endpoint": kept.endpoint, "reason": kept.reason},
+        ProblemStep(f"payrouter verify {kept.provider} --refused {kept.id}", subject=str(kept.id)),
+        len(trace.refused.found) - 1,
+    )
 
 
-def _dead(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _dead(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     held = _held(trace, Fate.DEAD)
     if not held:
         return None
     name, record = held[-1]
-    return f"dead in {name}: payrouter dlq show {name} {record.id}{_more(held)}"
+    command = f"payrouter dlq show {name} {record.id}"
+    return Problem(
+        "dead",
+        f"dead in {name}",
+        {"consumer": name},
+        ProblemStep(command, name, str(record.id)),
+        len(held) - 1,
+    )
 
 
-def _braked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _braked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     """Describe a brake of a topic with the payment's records; notes report other brakes."""
     seen = {each.topic for answer in trace.answers.values() for each in answer.received}
     seen |= {each.topic for answer in trace.answers.values() for each in answer.held}
@@ -65,50 +145,63 @@ def _braked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> str | 
         braked = [topic for topic in answer.brakes if topic in seen or None in seen]
         if braked:
             topics = ", ".join(braked)
-            return (
-                f"{name} does not apply records of {topics} because of its brake:"
-                f" payrouter brake show {name}"
+            return Problem(
+                "braked",
+                f"{name} does not apply records of {topics} because of its brake",
+                {"consumer": name, "topics": topics},
+                ProblemStep(f"payrouter brake show {name}", name),
             )
     return None
 
 
-def _parked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _parked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     held = _held(trace, Fate.PARKED)
     if not held:
         return None
     name, record = held[-1]
     due = f"{record.due_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     command = f"payrouter parked list {name} --id {record.id}"
-    return f"parked in {name}, next retry at {due}: {command}{_more(held)}"
+    return Problem(
+        "parked",
+        f"parked in {name}, next retry at {due}",
+        {"consumer": name, "due": record.due_at.isoformat()},
+        ProblemStep(command, name, str(record.id)),
+        len(held) - 1,
+    )
 
 
-def _quarantined(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _quarantined(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     found = trace.quarantined.without_effect
     if not found:
         return None
     kept = max((each.kept for each in found), key=lambda kept: kept.received_at)
     events = [line for line in lines if line.group == EVENTS]
-    so_far = f"{_state(lines, advice=False)}, but " if events else ""
-    return (
+    so_far = f"{state_of(lines).words}, but " if events else ""
+    return Problem(
+        "quarantined",
         f"{so_far}a delivery of {kept.endpoint} is quarantined without effect"
-        f" ({kept.reason}): {kept.detail}; fix the cause, then replay it:"
-        f" payrouter quarantine replay --id {kept.id} --yes"
+        f" ({kept.reason}): {kept.detail}; fix the cause, then replay it",
+        {"endpoint": kept.endpoint, "reason": kept.reason, "detail": kept.detail},
+        ProblemStep(f"payrouter quarantine replay --id {kept.id} --yes", subject=str(kept.id)),
     )
 
 
-def _undecided(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _undecided(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     """Describe the oldest open case; a held record's own line has come before."""
     found = trace.open_cases
     if not found:
         return None
     oldest = found[0]
-    return (
-        f"{_state(lines, advice=False)}, but needs an operator: {oldest.kind.name}:"
-        f" payrouter cases show {oldest.id}{_more(found)}"
+    return Problem(
+        "undecided",
+        f"{state_of(lines).words}, but needs an operator: {oldest.kind.name}",
+        {"case": oldest.kind.name},
+        ProblemStep(f"payrouter cases show {oldest.id}", subject=oldest.id),
+        len(found) - 1,
     )
 
 
-def _wrong(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
+def _wrong(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> Problem | None:
     """Describe a step that is trouble; a case's opening is not, since the case may be settled."""
     wrong = [
         line
@@ -118,10 +211,11 @@ def _wrong(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | No
     if not wrong:
         return None
     last = max(wrong, key=lambda line: line.at)
-    return f"{_state(lines, advice=False)}, but needs an operator: {last.by} reports {last.what}"
+    sentence = f"{state_of(lines).words}, but needs an operator: {last.by} reports {last.what}"
+    return Problem("wrong", sentence, {"by": last.by, "what": last.what})
 
 
-def _missing(trace: Trace, _lines: Sequence[TraceLine], now: datetime) -> str | None:
+def _missing(trace: Trace, _lines: Sequence[TraceLine], now: datetime) -> Problem | None:
     received = {
         (each.event_id, each.topic)
         for answer in trace.answers.values()
@@ -135,11 +229,16 @@ def _missing(trace: Trace, _lines: Sequence[TraceLine], now: datetime) -> str | 
         if missing:
             blocked = blocked_partition(trace.standings, name, missing)
             where = f", which is blocked on {blocked}" if blocked else ""
-            return f"not received by {name} yet{where}: payrouter offsets show {name}"
+            return Problem(
+                "missing",
+                f"not received by {name} yet{where}",
+                {"consumer": name, "blocked": str(blocked or "")},
+                ProblemStep(f"payrouter offsets show {name}", name),
+            )
     return None
 
 
-_LOOKS: Sequence[Callable[[Trace, Sequence[TraceLine], datetime], str | None]] = (
+_LOOKS: Sequence[Callable[[Trace, Sequence[TraceLine], datetime], Problem | None]] = (
     _dead,
     _braked,
     _parked,
@@ -161,26 +260,18 @@ def _held(trace: Trace, state: str) -> Sequence[tuple[str, HeldRecord]]:
     return sorted(found, key=lambda pair: pair[1].first_failed_at)
 
 
-def _more(held: Sequence[object]) -> str:
-    return f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-
-
-def _state(lines: Sequence[TraceLine], *, advice: bool = True) -> str:
+def state_of(lines: Sequence[TraceLine]) -> PaymentState:
+    """Return the state that these lines show."""
     recorded = _last(line for line in lines if line.what == "recorded")
     posted = _last(line for line in lines if line.what == "posted")
     if recorded is None:
         moved = _last(line for line in lines if line.what == "transferred")
-        known = "known, but nothing is recorded"
-        if moved is not None:
-            number = moved.facts.get("transaction", "?")
-            known = f"moved by an operator, in the books as transaction {number}"
-        return known + ("; nothing to do" if advice else "")
-    amount = recorded.facts.get("amount")
-    words = recorded.facts.get("type", "known") + (f" of {amount}" if amount else "")
-    booked = "nothing booked"
-    if posted is not None:
-        booked = f"in the books, last as transaction {posted.facts.get('transaction', '?')}"
-    return f"{words}, {booked}" + ("; nothing to do" if advice else "")
+        return PaymentState(moved=None if moved is None else moved.facts.get("transaction", "?"))
+    return PaymentState(
+        recorded.facts.get("type", "known"),
+        recorded.facts.get("amount") or None,
+        None if posted is None else posted.facts.get("transaction", "?"),
+    )
 
 
 def _last(lines: Iterable[TraceLine]) -> TraceLine | None:

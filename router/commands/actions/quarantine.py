@@ -1,19 +1,12 @@
 """Lists, shows and replays quarantined deliveries."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
-from router.broker.adapter.bootstrap import cause_of, unreachable
 from router.broker.connection import KafkaConnection
-from router.broker.producers import stop_within
-from router.broker.refusals import is_refusal
-from router.broker.rights import KafkaOperation, on_topic
+from router.broker.rights import KafkaOperation
 from router.commands.actions.configured import load_settings
 from router.commands.actions.kept import (
     ask_broker,
@@ -24,22 +17,15 @@ from router.commands.actions.kept import (
 )
 from router.commands.invocation import Invocation
 from router.configuration.settings import Settings
-from router.contract.wire import OutgoingRecord
 from router.edge.app import utc_now
 from router.edge.endpoints import build_endpoints
-from router.edge.intake import Clock
-from router.edge.publishing.producer_line import ProducerTiming
-from router.edge.publishing.publish import producer_factory
-from router.errors import NotDurable, Reason
 from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.reader import QuarantineEntries, QuarantineEntry, read_quarantine
-from router.quarantine.replay import PublishReplay, Replayer, ReplayVerdict, replay_verdict
-from router.telemetry.logs import new_traceparent
+from router.quarantine.replay import ReplayVerdict, replay_plan
+from router.quarantine.replaying import ReplayTarget, replay_all
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.operator_name import operator_name
 from router.terminal.output import show_json, show_table
-
-_PUBLISH_SECONDS = 30.0
 
 _IN_FULL = {"verification", "raw"}
 
@@ -81,14 +67,14 @@ def replay_quarantined(
     settings = load_settings(invocation)
     endpoints = build_endpoints(settings)
     found = _read(settings, KeptFilter(**filters)).entries
-    before = [entry for entry in found if entry.replayed is not None and not again]
-    chosen = [entry for entry in found if entry.replayed is None or again][:limit]
-    verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
+    plan = replay_plan(found, endpoints, limit, again=again)
+    verdicts = plan.verdicts
     if yes:
-        verdicts = ask_broker(
-            settings, _replayed(settings, verdicts, utc_now), KafkaOperation.WRITE
-        )
-    _report(before, verdicts, done=yes, as_json=as_json)
+        topics = settings.topics.topics()
+        kafka = KafkaConnection.of(settings.kafka)
+        target = ReplayTarget(kafka, topics, utc_now, operator_name())
+        verdicts = ask_broker(settings, replay_all(target, verdicts), KafkaOperation.WRITE)
+    _report(plan.before, verdicts, done=yes, as_json=as_json)
     if any(verdict.problem is not None for verdict in verdicts):
         raise SystemExit(EXIT_PROBLEM)
 
@@ -128,56 +114,6 @@ def _read(settings: Settings, wanted: KeptFilter) -> QuarantineEntries:
     return read_kept(
         settings, lambda kafka, progress: read_quarantine(kafka, topic, wanted, progress)
     )
-
-
-async def _replayed(
-    settings: Settings, verdicts: Sequence[ReplayVerdict], clock: Clock
-) -> list[ReplayVerdict]:
-    """Replay each and return the results; one that is refused does not stop the others."""
-    done: list[ReplayVerdict] = []
-    async with _publisher(settings) as publish:
-        topics = settings.topics.topics()
-        replayer = Replayer(publish, topics, clock, new_traceparent, operator_name())
-        for verdict in verdicts:
-            try:
-                done.append(await replayer.replay(verdict))
-            except (KafkaError, TimeoutError, OSError) as error:
-                why = unreachable(error, settings.kafka.bootstrap_servers)
-                return [*done, *(each.unpublished(why) for each in verdicts[len(done) :])]
-    return done
-
-
-@contextlib.asynccontextmanager
-async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
-    kafka = KafkaConnection.of(settings.kafka)
-    producer = producer_factory(kafka, settings.kafka.max_request_bytes)()
-
-    async def publish(records: Sequence[OutgoingRecord]) -> None:
-        async with asyncio.timeout(_PUBLISH_SECONDS):
-            for record in records:
-                await _sent(producer, record, kafka.principal)
-
-    timing = ProducerTiming()
-    try:
-        async with asyncio.timeout(timing.connect_seconds):
-            await producer.start()
-        yield publish
-    finally:
-        await stop_within(producer, timing.stop_seconds)
-
-
-async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord, user: str) -> None:
-    """Send one record; raises NotDurable if its topic refuses it."""
-    try:
-        await producer.send_and_wait(
-            record.topic, record.value, key=record.key, headers=list(record.headers)
-        )
-    except KafkaError as error:
-        if not is_refusal(error):
-            raise
-        writing = on_topic(user, KafkaOperation.WRITE, record.topic, "quarantine replay")
-        message = f"topic {record.topic} refused it: {cause_of(error, [writing])}"
-        raise NotDurable(Reason.NOT_DURABLE, message) from None
 
 
 def _show(entries: Sequence[QuarantineEntry]) -> None:

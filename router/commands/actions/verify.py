@@ -1,6 +1,6 @@
 """Explains why a captured request is genuine or not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,11 @@ from router.delivery import Delivery
 from router.edge.app import utc_now
 from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint
-from router.edge.refused.masking import MASK
-from router.edge.refused.sample import missing_of, sampled_delivery
 from router.errors import ConfigurationError
 from router.providers._signing import from_unix_ms
 from router.quarantine.captured import Captured, read_captured
-from router.quarantine.explain import Explanation, Step, explain, explain_incomplete, headers_read
+from router.quarantine.explain import Explanation, Step, explain
+from router.quarantine.stored import KeyedEndpoint, explain_refused
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.output import console, show_json
 
@@ -72,23 +71,8 @@ def _of_file(settings: Settings, name: str, path: Path, at: str | None) -> Expla
 
 
 def _of_sample(settings: Settings, name: str, kept: Refused, at: str | None) -> Explanation:
-    endpoint, token = _endpoint(settings, name)
-    delivery, missing = sampled_delivery(kept), missing_of(kept)
-    if missing is None and MASK in headers_read(delivery, endpoint):
-        missing = "the value of a header that verification needs was masked"
-    if missing is None:
-        moment = kept.received_at if at is None else _moment(at)
-        explanation = explain(delivery, endpoint, moment, token)
-    else:
-        explanation = explain_incomplete(delivery, endpoint, missing, token)
-    return replace(explanation, steps=[*_sample_steps(kept, missing), *explanation.steps])
-
-
-def _sample_steps(kept: Refused, missing: str | None) -> Iterator[Step]:
-    when = kept.received_at.isoformat()
-    yield Step("refused", f"{when} from {kept.source}, {kept.reason}: {kept.detail}")
-    if missing is not None and kept.body_bytes is not None:
-        yield Step("body", f"{kept.body_bytes} bytes, SHA-256 {kept.body_sha256}")
+    keyed = KeyedEndpoint(*_endpoint(settings, name))
+    return explain_refused(kept, keyed, None if at is None else _moment(at))
 
 
 def _endpoint(settings: Settings, name: str) -> tuple[Endpoint, str | None]:
@@ -130,6 +114,6 @@ def _show(name: str, steps: Sequence[Step], *, verified: bool) -> None:
     for step in steps:
         mark, colour = _MARKS[step.good]
         out.print(Text(f"{mark:<3}", style=colour) + Text(f"{step.what}: ", style="bold"), end="")
-        out.print(Text(step.found), soft_wrap=True)
+        out.print(Text(step.whole), soft_wrap=True)
     verdict = "would be accepted by" if verified else "would NOT be accepted by"
     out.print(Text(f"\nthis request {verdict} endpoint {name}"))

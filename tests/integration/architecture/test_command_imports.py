@@ -85,7 +85,8 @@ EXPECTED = [
     *(
         _expected(f"{command} --help", set(), 160)
         for command in (
-            *("dev", "doctor", "edge", "consume", "exporter", "send order", "trace"),
+            *("dev", "doctor", "edge", "consume", "exporter", "console", "send order"),
+            "trace",
             *("offsets show", "dlq", "dlq replay", "ledger balance", "inventory orders"),
             *("notifications list", "quarantine replay", "verify", "config show", "topics apply"),
         )

@@ -46,7 +46,7 @@ def unit_of(name: str) -> Path:
 
 def test_every_process_of_a_deployment_has_a_unit() -> None:
     names = {each.stem.removeprefix("payrouter-").removesuffix("@") for each in UNITS}
-    assert names == {"edge", "exporter", *CONSUMERS}
+    assert names == {"edge", "exporter", "console", *CONSUMERS}
     assert set(CONSUMERS) <= discover().keys()
     target = values_of(FOLDER / "payrouter.target")
     wanted = {each for line in target["Wants"] for each in line.split()}
@@ -80,8 +80,8 @@ def test_processes_of_one_machine_share_neither_port_nor_member() -> None:
     ]
     ports = [each.management_port for each in used]
     assert len(set(ports)) == len({each.instance_id for each in used}) == len(used)
-    # The edge's two ports, and the exporter's.
-    assert not {8080, 9080, 9082}.intersection(range(min(ports), max(ports) + 1))
+    # The ports of edge, exporter and console.
+    assert not {8080, 9080, 9082, 9083, 9480}.intersection(range(min(ports), max(ports) + 1))
 
 
 def test_only_the_edge_is_reloaded_and_drains_its_workers() -> None:

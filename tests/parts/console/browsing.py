@@ -53,6 +53,8 @@ class ConsoleBrowser:
 
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Headers of every request, such as those that a trusted proxy adds."""
 
     @property
     def origin(self) -> str:
@@ -111,7 +113,7 @@ class ConsoleBrowser:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_SECONDS)
         try:
             cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-            sent = {**({"cookie": cookies} if cookies else {}), **headers}
+            sent = {**({"cookie": cookies} if cookies else {}), **self.own, **headers}
             connection.request(method, path, body, sent)
             response = connection.getresponse()
             text = response.read().decode("utf-8")

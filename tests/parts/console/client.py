@@ -77,7 +77,7 @@ class ConsoleClient:
 
 
 def signed_in(port: int, name: str, password: str) -> ConsoleClient:
-    """Sign a person in."""
+    """Sign in with name and password."""
     client = ConsoleClient(port)
     token = client.get("/sign-in").token
     answer = client.post("/sign-in", {"csrf": token, "name": name, "password": password})

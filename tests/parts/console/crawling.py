@@ -1,4 +1,4 @@
-"""Finds every kind of page by its links, as a person who opens one after the other."""
+"""Finds every kind of page by its links, as someone does who opens one after the other."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def kind_of(url: str) -> str:
     parts = urlsplit(url)
     path = "/".join("*" if _VARYING.search(part) else part for part in parts.path.split("/"))
     names = sorted({name for name, _ in parse_qsl(parts.query)} - _LEFT_OUT)
-    # An action asks the same of whatever its query chooses.
+    # An action asks the same of all that its query may choose.
     return path if "/do/" in path or not names else f"{path}?{'&'.join(names)}"
 
 

@@ -37,7 +37,7 @@ SESSION_SECRET: Final = "the-secret-that-signs-the-cookies-of-the-console"
 
 @dataclass(frozen=True)
 class LiveConsole:
-    """The running console, beside the system that it shows."""
+    """The running console, next to the system that it shows."""
 
     port: int
     management_port: int

@@ -30,9 +30,9 @@ class ServedConsole:
     process: ConsoleProcess
     port: int
 
-    def browser(self) -> ConsoleBrowser:
-        """Return a new browser without cookies."""
-        return ConsoleBrowser(self.port)
+    def browser(self, **headers: str) -> ConsoleBrowser:
+        """Return a new browser without cookies, whose proxy adds these headers."""
+        return ConsoleBrowser(self.port, own=headers)
 
     def counted(self, name: str, **labels: str) -> float:
         """Return the value of one of the console's metrics."""

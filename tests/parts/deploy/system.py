@@ -25,6 +25,9 @@ PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_te
 SYSTEM: Final[dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())
 SERVICES: Final[dict[str, dict[str, Any]]] = SYSTEM["services"]
 
+OPTIONAL: Final = sorted(name for name, s in SERVICES.items() if s.get("profiles"))
+"""Services that run only if they are asked for."""
+
 OURS: Final = sorted(name for name, s in SERVICES.items() if s["image"].startswith("payrouter:"))
 """The services that run payrouter, jobs included."""
 

@@ -98,7 +98,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "router.quarantine": (
         *("router.broker", *_BROKER, "router.contract", "router.delivery", "router.errors"),
-        *("router.providers", "router.edge.intake"),
+        *("router.providers", "router.edge.intake", "router.telemetry"),
+        # how a refused delivery is stored, and how events are published
+        *("router.edge.refused", "router.edge.publishing"),
     ),
     "router.evaluation": ("router", "!router.commands"),
     "router.commands": (
@@ -222,7 +224,13 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("consumers.runtime.configured", "consumers"),
     ),
     "consumers": (
-        *("consumers.console", "consumers.doctor", "consumers.rights", "consumers.roles"),
+        *(
+            "consumers.console",
+            "consumers.console.serving",
+            "consumers.doctor",
+            "consumers.rights",
+            "consumers.roles",
+        ),
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),

@@ -274,7 +274,12 @@ def test_the_metrics_of_every_process_and_consumer_are_listed(payrouter: Command
     listed = {each["name"]: each for each in payrouter("metrics", "--json").json}
 
     assert listed["payrouter_deliveries_total"]["processes"] == ["edge"]
-    assert listed["payrouter_build_info"]["processes"] == ["edge", "consumer", "exporter"]
+    assert listed["payrouter_build_info"]["processes"] == [
+        "edge",
+        "consumer",
+        "exporter",
+        "console",
+    ]
     assert listed["payrouter_group_lag_seconds"]["processes"] == ["exporter"]
     assert listed["payrouter_held_records"]["processes"] == ["consumer", "exporter"]
     assert "parked" in listed["payrouter_records_total"]["labels"]["outcome"]

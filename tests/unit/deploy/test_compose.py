@@ -14,10 +14,12 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 
 from consumers.cli import command_line
+from consumers.console.app import refuse_open_console
 from consumers.discovery import discover, topics_beside
 from consumers.runtime.settings import Tuning
 from router.configuration.settings import Settings
 from router.configuration.topic_needs import topic_needs
+from router.errors import ConfigurationError
 from tests.parts.deploy.system import (
     COMPOSE,
     DOCKERFILE,
@@ -95,11 +97,11 @@ def test_processes_come_back_and_jobs_do_not(service: str) -> None:
     assert SERVICES[service]["restart"] == "unless-stopped"
 
 
-def test_only_proxy_grafana_and_prometheus_are_published_and_only_the_proxy_to_others() -> None:
+def test_only_the_proxy_is_published_to_others() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert sorted(published) == ["grafana", "prometheus", "proxy"]
-    for name in ("grafana", "prometheus"):
+    assert sorted(published) == ["console", "grafana", "prometheus", "proxy"]
+    for name in ("console", "grafana", "prometheus"):
         assert all(port.startswith("127.0.0.1:") for port in published[name]), name
 
 
@@ -139,7 +141,7 @@ def test_command_is_one_of_the_command_line(service: str) -> None:
     command: click.Command = cli
     words = list(SERVICES[service]["command"])
     with click.Context(cli) as context:
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and words:
             word = words.pop(0)
             found = command.get_command(context, word)
             assert found is not None, f"payrouter has no command {word}"
@@ -184,12 +186,29 @@ def test_the_exporter_listens_where_the_others_look_for_it(tmp_path: Path) -> No
     assert scrape_targets()["payrouter-exporter"] == [f"exporter:{exporter.management_port}"]
 
 
+def test_the_console_listens_where_the_others_look_for_it(tmp_path: Path) -> None:
+    console = settings_of("console", tmp_path).console
+
+    assert console.host == console.management_host == "0.0.0.0"  # noqa: S104 - a container
+    assert SERVICES["console"]["expose"] == [str(console.port), str(console.management_port)]
+    assert SERVICES["console"]["ports"] == [f"127.0.0.1:{console.port}:{console.port}"]
+    assert _healthcheck_urls("console") == [f"http://127.0.0.1:{console.management_port}/readyz"]
+    assert scrape_targets()["payrouter-console"] == [f"console:{console.management_port}"]
+
+
+def test_the_console_does_not_start_before_someone_can_sign_in(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="requires a way to sign in"):
+        refuse_open_console(settings_of("console", tmp_path))
+
+
 def test_image_names_the_ports_its_processes_listen_on() -> None:
     exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE.read_text(), re.MULTILINE)
 
     assert exposed is not None
     assert sorted(exposed[1].split()) == sorted(
-        SERVICES["edge"]["expose"] + SERVICES["ledger"]["expose"] + SERVICES["exporter"]["expose"]
+        port
+        for name in ("edge", "ledger", "exporter", "console")
+        for port in SERVICES[name]["expose"]
     )
 
 
@@ -250,6 +269,9 @@ def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:
         ("prometheus", "exporter"),
         ("exporter", "kafka"),
         ("exporter", "postgres"),
+        ("console", "kafka"),
+        ("console", "postgres"),
+        ("prometheus", "console"),
         ("grafana", "prometheus"),
     ],
 )

@@ -43,7 +43,9 @@ def make_listing() -> Listing[CaseEntry]:
             ListColumn("order", "cases.column.order", lambda _, row: _order(row), "order"),
             ListColumn("since", "cases.column.since", lambda _, row: row.since),
             ListColumn("assigned_to", "cases.column.assigned", lambda _, row: row.assignee),
-            ListColumn("facts", "cases.column.facts", lambda _, row: facts_text(row)),
+            ListColumn(
+                "facts", "cases.column.facts", lambda visit, row: visit.free_text(facts_text(row))
+            ),
             ListColumn(
                 "consumers", "cases.column.consumers", lambda _, row: ", ".join(row.consumers)
             ),

@@ -52,12 +52,14 @@ async def one_case(visit: ConsoleVisit, case: str) -> CaseEntry:
 
 async def some_cases(visit: ConsoleVisit, ids: Sequence[str]) -> Sequence[CaseEntry]:
     """Return cases by their whole ids, in this order; raises NotThere if one is missing."""
-    wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts)
+    if not ids:
+        raise NotThere(_GONE)
+    wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts, ids=ids)
     found = await gathered(visit, wanted)
     if found.away and not found.found:
         raise Away(away_note(visit, found))
     known = {each.id: each for each in entries_named(found.cases, "")}
-    if not ids or not set(ids) <= known.keys():
+    if not set(ids) <= known.keys():
         raise NotThere(_GONE)
     return [known[each] for each in dict.fromkeys(ids)]
 

@@ -40,6 +40,8 @@ async def show_endpoint(visit: ConsoleVisit) -> PageAnswer:
     hour, day = await asyncio.gather(*(read_figures(visit, span) for span in (HOUR, DAY)))
     values = {
         "facts": facts,
+        "deadline": duration_text(facts.deadline_seconds),
+        "window": duration_text(facts.tolerance_seconds),
         "spans": [_span(facts, each) for each in (hour, day)],
         "reasons": _reasons(facts, day) if _sees_gateway(visit, facts) else None,
         "shared": _others(visit, facts),
@@ -49,6 +51,16 @@ async def show_endpoint(visit: ConsoleVisit) -> PageAnswer:
         "may_try": visit.may_act(Role.OPERATOR, facts.account),
     }
     return Html("endpoints/detail.html", values, typed("payrouter endpoint url", [facts.name]))
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a duration in its largest whole unit, such as `27 h`; empty for None."""
+    if seconds is None:
+        return ""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds // length:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _span(facts: EndpointFacts, figures: Figures) -> SpanFigures:

@@ -110,14 +110,14 @@ ENDPOINTS: Final = Listing[EndpointRow](
     title="endpoints.title",
     columns=(
         ListColumn("endpoint", "endpoints.name", lambda _, row: row.facts.name, "name"),
-        ListColumn("url", "endpoints.url", lambda _, row: row.facts.url, "url"),
-        ListColumn("gateway", "endpoints.gateway", lambda _, row: row.facts.provider),
-        ListColumn("account", "endpoints.account", lambda _, row: row.facts.account),
-        ListColumn("mode", "endpoints.mode.heading", lambda _, row: row.facts.mode, "mode"),
         ListColumn(
             "last_genuine", "endpoints.last_genuine", lambda _, row: row.last_genuine, "genuine"
         ),
         *(_column(name) for name in ("accepted", "quarantined", "refused", "failed")),
+        ListColumn("account", "endpoints.account", lambda _, row: row.facts.account),
+        ListColumn("mode", "endpoints.mode.heading", lambda _, row: row.facts.mode, "mode"),
+        ListColumn("gateway", "endpoints.gateway", lambda _, row: row.facts.provider),
+        ListColumn("url", "endpoints.url", lambda _, row: row.facts.url, "url"),
         ListColumn("keys", "endpoints.keys", lambda _, row: " ".join(row.facts.keys), "keys"),
     ),
     read=_read,

@@ -18,7 +18,7 @@ from router.evaluation.send import Sent, SimulatedOrder, check_amount, post, sim
 AMOUNT: Final = "1.00"
 CURRENCY: Final = "USDT"
 _HARMLESS: Final = "payment.pending"
-"""Booked nowhere: the first choice of a gateway that sends it."""
+"""Not booked: the first choice of a gateway that sends it."""
 
 
 class TrialObstacle(StrEnum):
@@ -73,7 +73,7 @@ def prepare_trial(
 ) -> TrialDelivery:
     """Make a test delivery, or raise NotSendable."""
     endpoint = trial_endpoint(settings, name)
-    # Distinct and marked: nobody takes it for an order.
+    # Distinct and marked, so that it is not mistaken for an order.
     order = SimulatedOrder(kind, f"TEST-{now:%Y%m%d-%H%M%S}", amount, CURRENCY)
     try:
         check_amount(amount)

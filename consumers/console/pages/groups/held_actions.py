@@ -56,7 +56,8 @@ def make_held_actions() -> Sequence[ConsoleAction]:
 async def _preview(state: Fate, visit: ConsoleVisit, given: FormFields) -> ActionPreview:
     found, left = await _named(state, visit, given)
     lines = [
-        f"{each.consumer} {each.row.id}: {each.place}, {each.row.reason}, {each.row.error}"
+        f"{each.consumer} {each.row.id}: {each.place}, {each.row.reason},"
+        f" {visit.free_text(each.row.error)}"
         for each in found[:_LINES]
     ]
     return ActionPreview(

@@ -35,7 +35,9 @@ def make_held_listing(state: Fate) -> Listing[HeldEntry]:
             "attempts", "groups.column.attempts", lambda _, each: each.row.attempts, numeric=True
         ),
         ListColumn[HeldEntry]("reason", "groups.column.reason", lambda _, each: each.row.reason),
-        ListColumn[HeldEntry]("error", "groups.column.error", lambda _, each: each.row.error),
+        ListColumn[HeldEntry](
+            "error", "groups.column.error", lambda visit, each: visit.free_text(each.row.error)
+        ),
     ]
     if state is Fate.PARKED:
         due = ListColumn[HeldEntry]("due_at", "groups.column.due", lambda _, each: each.row.due_at)

@@ -41,6 +41,29 @@ class PartitionRow:
 
 
 @dataclass(frozen=True)
+class StoppedPartitions:
+    """Partitions of a topic that stopped for the same reason."""
+
+    rows: Sequence[PartitionRow]
+
+    @property
+    def first(self) -> PartitionRow:
+        """One of them: topic, state and command are those of all."""
+        return self.rows[0]
+
+    @property
+    def since(self) -> datetime | None:
+        """When the first of them stopped to move, None if that is unknown."""
+        return min((row.since for row in self.rows if row.since is not None), default=None)
+
+    @property
+    def waiting(self) -> int | None:
+        """Records that wait, None if that is unknown for one partition."""
+        counts = [row.standing.behind.records for row in self.rows]
+        return None if None in counts else sum(each or 0 for each in counts)
+
+
+@dataclass(frozen=True)
 class GroupProgress:
     """One consumer: its partitions, those in trouble first, and the brakes that hold."""
 
@@ -53,6 +76,16 @@ class GroupProgress:
     def trouble(self) -> Sequence[PartitionRow]:
         """The partitions that need an operator."""
         return [row for row in self.rows if row.standing.trouble]
+
+    @property
+    def stops(self) -> Sequence[StoppedPartitions]:
+        """What stopped, once for all partitions of a topic that the same command repairs."""
+        groups: dict[tuple[str, str, str], list[PartitionRow]] = {}
+        for row in self.trouble:
+            standing = row.standing
+            same = (standing.partition.topic, standing.state.name, row.command)
+            groups.setdefault(same, []).append(row)
+        return [StoppedPartitions(rows) for rows in groups.values()]
 
     @property
     def lag(self) -> int | None:

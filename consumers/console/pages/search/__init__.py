@@ -1,4 +1,4 @@
-"""Search: a page of the console."""
+"""Search: everything that happened to one order, payment, event, transaction or customer."""
 
 from consumers.console.pages.search.handlers import show
 from consumers.console.web.page import ConsolePage, PageRoute

@@ -1,7 +1,7 @@
 """Shows the path of a payment, and what to do next."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -10,8 +10,8 @@ from consumers.runtime.casebook.advice import commands_of
 from consumers.runtime.configured import Consumer
 from consumers.runtime.trace.gather import Trace, TraceQuestion
 from consumers.runtime.trace.gather import trace as find
-from consumers.runtime.trace.held_up import notes_of
 from consumers.runtime.trace.lines import TraceLine, lines_of
+from consumers.runtime.trace.notes import notes_of, searched
 from consumers.runtime.trace.screen import show
 from consumers.runtime.trace.verdict import Verdict, verdict_of
 from router.terminal.exits import EXIT_PROBLEM
@@ -28,7 +28,7 @@ def show_trace(consumers: Sequence[Consumer], question: TraceQuestion, *, as_jso
     if as_json:
         show_json(_as_json(found, lines, verdict))
     elif found.found:
-        show(console(), found, lines, verdict, _notes(found, lines))
+        show(console(), found, lines, verdict, notes_of(found, lines))
     else:
         _report_nothing_found(found)
     sys.exit(0 if found.found and found.whole else EXIT_PROBLEM)
@@ -47,54 +47,18 @@ def _as_json(found: Trace, lines: Sequence[TraceLine], verdict: Verdict) -> dict
         "cases": [
             {**each.as_json(now), "commands": commands_of(each)} for each in found.open_cases
         ],
-        "notes": list(_notes(found, lines)),
-        "searched": _searched(found),
+        "notes": list(notes_of(found, lines)),
+        "searched": searched(found),
     }
 
 
 def _report_nothing_found(found: Trace) -> None:
     click.echo(f"nothing found of {found.question.text}", err=True)
-    click.echo(f"searched: {_searched(found)}", err=True)
-    for note in _notes(found, ()):
+    click.echo(f"searched: {searched(found)}", err=True)
+    for note in notes_of(found, ()):
         click.echo(f"note: {note}", err=True)
     click.echo(
         "events that no consumer has applied yet are not searched: payrouter offsets show;"
         " refused deliveries are sampled, the edge's log contains all of them",
         err=True,
     )
-
-
-def _searched(found: Trace) -> str:
-    names = ", ".join(sorted(found.answers)) or "no consumer"
-    kept, refused = found.quarantined.records, found.refused.records
-    return f"{names}, and {kept} record{_s(kept)} on quarantine, {refused} refused"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-def _notes(found: Trace, lines: Sequence[TraceLine]) -> Sequence[str]:
-    notes = [f"{name} could not be queried: {why}" for name, why in sorted(found.away.items())]
-    notes += _scan_notes(found)
-    notes += notes_of(found.standings)
-    if found.standings.away and not found.quarantined.problem:
-        notes.append(f"whether a consumer is held up is not known: {found.standings.away}")
-    accounts = {line.order[0] for line in lines if line.order is not None}
-    if len(accounts) > 1:
-        named = ", ".join(sorted(accounts))
-        notes.append(f"several merchants have it: {named}; --account names one")
-    return notes
-
-
-def _scan_notes(found: Trace) -> Iterator[str]:
-    newest = found.question.quarantine_limit
-    if newest == 0:
-        yield "quarantine and refused deliveries were not read"
-        return
-    scans = (("the quarantine", found.quarantined), ("the refused deliveries", found.refused))
-    for what, scanned in scans:
-        if scanned.problem is not None:
-            yield f"{what} could not be read to the end: {scanned.problem}"
-        elif scanned.older:
-            yield f"of {what}, the newest {newest} of each partition were read"

@@ -119,3 +119,17 @@ PAYROUTER_EXPORTER__CONSUMERS: {{ include "payrouter.consumers" . | quote }}
 {{ include "payrouter.databaseVariables" (dict "root" . "spec" .Values.exporter) }}
 {{ include "payrouter.kafkaVariables" (dict "root" . "name" "exporter" "spec" .Values.exporter) }}
 {{- end -}}
+
+{{/* Variables of the console. */}}
+{{- define "payrouter.consoleVariables" -}}
+{{- $console := .Values.console -}}
+PAYROUTER_CONSOLE__HOST: {{ .Values.listenAddress | quote }}
+PAYROUTER_CONSOLE__MANAGEMENT_HOST: {{ .Values.listenAddress | quote }}
+PAYROUTER_CONSOLE__PUBLIC_URL: https://{{ required "console.host: the name by which people reach the console, as console.example.com" $console.host }}
+PAYROUTER_CONSOLE__ACTIONS: {{ $console.actions | quote }}
+{{- if include "payrouter.hasConfiguration" $console }}
+PAYROUTER_CONFIG: /etc/payrouter/payrouter.toml
+{{- end }}
+{{ include "payrouter.databaseVariables" (dict "root" . "spec" $console) }}
+{{ include "payrouter.kafkaVariables" (dict "root" . "name" "console" "spec" $console) }}
+{{- end -}}

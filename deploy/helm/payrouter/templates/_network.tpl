@@ -56,6 +56,11 @@ spec:
   policyTypes: [Ingress, Egress]
   {{- if .management }}
   ingress:
+    {{- if .pages }}
+    - ports: [{ port: pages, protocol: TCP }]
+      from:
+        {{- toYaml .root.Values.networkPolicy.pagesFrom | nindent 8 }}
+    {{- end }}
     {{- if .webhooks }}
     - ports: [{ port: webhooks, protocol: TCP }]
       from:

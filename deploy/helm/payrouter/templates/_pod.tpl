@@ -178,7 +178,7 @@ readinessProbe:
      Takes text and key. */}}
 {{- define "payrouter.withoutSecrets" -}}
 {{- $plain := regexReplaceAll "(?m)#.*$" .text "" -}}
-{{- if regexMatch "(?m)(^|[\\s{,.\"'])(secrets|token|url|owner_url|reader_url|sasl_password|ssl_key_password)[\"']?\\s*=" $plain -}}
+{{- if regexMatch "(?m)(^|[\\s{,.\"'])(secrets|token|url|owner_url|reader_url|sasl_password|ssl_key_password|password_hash|session_secret|client_secret)[\"']?\\s*=" $plain -}}
 {{- fail (printf "%s: contains a secret, which would be readable in a ConfigMap; use secret_files, url_file or sasl_password_file with a Secret under `secrets`, or put the whole file into a Secret and name it in configSecret" .key) -}}
 {{- end -}}
 {{- .text -}}

@@ -17,7 +17,7 @@ async def test_every_answer_has_the_strict_headers(sampled: Sampled) -> None:
         answer = await browser.get(path)
         assert answer.header("content-security-policy") == POLICY, path
         assert answer.header("x-content-type-options") == "nosniff"
-        assert answer.header("referrer-policy") == "no-referrer"
+        assert answer.header("referrer-policy") == "same-origin"
         kept = "static/console" in path
         assert answer.header("cache-control") == (
             "private, max-age=31536000, immutable" if kept else "no-store"

@@ -20,4 +20,4 @@ def test_token_at_the_end_of_the_shown_bytes_is_not_shown_in_part(before: int) -
     told = explain(signed(body, "payment"), _SHOP, RECEIVED, _TOKEN)
 
     assert told.steps
-    assert not any(_TOKEN[:4] in step.found for step in told.steps)
+    assert not any(_TOKEN[:4] in step.whole for step in told.steps)

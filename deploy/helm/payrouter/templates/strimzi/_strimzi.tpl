@@ -94,6 +94,21 @@ spec:
   operations: [Describe]
 {{- end -}}
 
+{{/* Rights of the console, which replays deliveries if actions are on. */}}
+{{- define "payrouter.consoleRights" -}}
+{{- $replayed := list "payment" "payout" "subscription" "quarantine" }}
+{{- range $topic := concat $replayed (list "refused") (fromJsonArray (include "payrouter.topicsRead" .)) | uniq }}
+{{- $operations := list "Read" }}
+{{- if and $.Values.console.actions (has $topic $replayed) }}
+{{- $operations = append $operations "Write" }}
+{{- end }}
+{{- include "payrouter.topicRight" (dict "topic" (include "payrouter.topic" (dict "root" $ "topic" $topic)) "operations" $operations) }}
+{{- end }}
+{{- range $name := fromJsonArray (include "payrouter.consumers" .) }}
+{{- include "payrouter.groupRight" (dict "group" (include "payrouter.group" (dict "name" $name)) "operations" (list "Describe")) }}
+{{- end }}
+{{- end -}}
+
 {{/* Rights of the exporter. */}}
 {{- define "payrouter.exporterRights" -}}
 {{- range $topic := fromJsonArray (include "payrouter.topicsRead" .) }}

@@ -65,10 +65,31 @@ async def test_inbox_lists_cases_with_filters_of_the_url_and_names_the_command(
 
 async def test_wrong_filters_are_refused_with_what_is_right(console: OperatedConsole) -> None:
     anna = await console.person("anna")
-    wrong = ("kind=parcel-havy", "consumer=x", "hours=-1", "hours=x", "state=y", "after=zz")
+    wrong = (
+        *("kind=parcel-havy", "consumer=x", "hours=-1", "hours=x", "hours=nan", "state=y"),
+        *("after=zz", "after=W10", "order=%00"),
+    )
     for query in wrong:
         answer = await anna.get(f"/cases?{query}")
         assert answer.status == 400, query
+
+
+async def test_pages_are_in_german_too(console: OperatedConsole) -> None:
+    await parcel(console.feed.engine, "A-1", GONE)
+    await held_record(console.feed.engine, COUNTED, record(7, numbered(7)))
+    anna = await console.person("anna")
+    case = await case_of(anna, "A-7")
+
+    for path, words in {
+        "/cases": "Was einen Menschen braucht",
+        f"/cases/{case}": "konnte nicht angewendet werden",
+        f"/cases/do/close?id={case}": "Weder Bücher noch Bestand ändern sich",
+        "/groups": "Wer was tat",
+        "/groups/dead": "bis ein Mensch sie wiederholt",
+        "/groups/held/counting/1": "wartet auf einen Menschen",
+    }.items():
+        shown = await anna.get(f"{path}{'&' if '?' in path else '?'}lang=de")
+        assert shows(shown, words, 'lang="de"')
 
 
 async def test_csv_has_the_rows_of_the_filters_and_no_formula(console: OperatedConsole) -> None:
@@ -205,6 +226,21 @@ async def test_another_merchants_cases_are_as_if_they_did_not_exist(
     assert (hidden.status, missing.status) == (404, 404)
     assert (await otto.get(f"/cases/do/close?id={other}")).status == 404
     assert (await otto.post("/cases/do/close", {"id": other, "reason": "x"})).status == 403
+
+
+async def test_addresses_in_facts_are_masked_for_those_who_may_not_see_them(
+    console: OperatedConsole,
+) -> None:
+    refused = Finding("parcel-lost", {"error": "550 <jane.doe@example.com>: unknown"})
+    await parcel(console.feed.engine, "A-1", refused)
+    anna, otto = await console.person("anna"), await console.person("otto")
+    case = await case_of(anna, "A-1")
+
+    for path in ("/cases", "/cases.csv", "/cases.json", f"/cases/{case}"):
+        assert "jane.doe@example.com" in (await anna.get(path)).text
+        masked = (await otto.get(path)).text
+        assert "jane" not in masked
+        assert "j•••@example.com" in masked
 
 
 async def test_role_counts_for_the_merchant_of_the_case(console: OperatedConsole) -> None:

@@ -64,7 +64,7 @@ async def test_figures_of_an_hour_and_a_day(running: tuple[Prometheus, float]) -
     assert hour.reasons("blockatm").of("refused")["stale"] == pytest.approx(expected, abs=10)
     assert shop.last_genuine == datetime.fromtimestamp(1000 + now - 7200, UTC)
     assert len(shop.slots) == HOUR.slots
-    # nobody scraped it for the last minutes, which is not the same as no delivery
+    # not scraped for the last minutes, which is not the same as no delivery
     assert shop.slots[0].counts is not None
     assert shop.slots[-2].counts is None
 

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from consumers.runtime.casebook.stored_case import StoredCase
 from consumers.runtime.cases.kind import CaseKind, Severity
-from consumers.runtime.trace.gather import Trace, TraceAnswer, TraceQuestion
+from consumers.runtime.trace.answer import TraceAnswer
+from consumers.runtime.trace.gather import Trace, TraceQuestion
 from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.lines import lines_of
 from consumers.runtime.trace.screen import show
