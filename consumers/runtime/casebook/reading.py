@@ -1,23 +1,28 @@
 """Reads the cases of one consumer from its store."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Subquery, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Subquery, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import headers_from
 from consumers.runtime.casebook.statement import case_statement
 from consumers.runtime.casebook.stored_case import StoredCase, kind_named
 from consumers.runtime.configured import Consumer
+from consumers.runtime.fate import Fate
 from consumers.runtime.service import Service
 from router.contract.event import Event
 from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_event
 
 HELD_READ = 10_000
 """Number of held records to read: those held for longest."""
+
+_SAME_IN_JSON = re.compile(r"[A-Za-z0-9 #.:_-]+")
+"""Text that every encoder writes into JSON as it is."""
 
 NO_ONE = ""
 """In `CaseFilter.assignee`: cases that are assigned to no one."""
@@ -27,8 +32,10 @@ NO_ONE = ""
 class CaseFilter:
     """Which cases to read; None and empty match all.
 
-    `id_prefix` and `ids` select cases of subjects only: several consumers that hold one record have
-    an id for all of them, which only `entries_named` knows.
+    `id_prefix` selects cases of subjects only, and `ids` no entry of several consumers: if they
+    hold one record, they have an id for all of them, which only `entries_named` knows.
+    `records_only` leaves out the cases of subjects. Without `counted` only the cases that are read
+    are counted, which is quicker.
     `accounts` are those that the reader may see: a held record of an unknown one is then left out.
     `assignee` is who a case is assigned to, NO_ONE for none. `after` is the `order_of_listing` of
     the last case of the page before.
@@ -43,6 +50,8 @@ class CaseFilter:
     order: str | None = None
     id_prefix: str | None = None
     ids: Collection[str] = ()
+    records_only: bool = False
+    counted: bool = True
     older_than: timedelta = timedelta()
     orders: Collection[tuple[str, str]] = ()
     names: Collection[str] = ()
@@ -57,11 +66,6 @@ class CaseFilter:
     def by_findings(self) -> bool:
         """Whether only the cases of what a trace found match."""
         return bool(self.orders or self.names or self.held)
-
-    @property
-    def by_content(self) -> bool:
-        """Whether a held record matches or not is known only from its content."""
-        return self.account is not None or self.order is not None
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,9 @@ async def read_cases(
 async def _of_subjects(
     connection: AsyncConnection, service: Service, found: Subquery, wanted: CaseFilter
 ) -> FoundCases:
-    if not service.cases:
+    if not service.cases or wanted.records_only:
         return FoundCases((), 0)
-    query = select(found, func.count().over().label("total")).where(
+    query = select(found, *_total(wanted)).where(
         found.c.held.is_(None), *_general(found, wanted), *_particular(found, wanted)
     )
     rows = await connection.execute(
@@ -96,7 +100,17 @@ async def _of_subjects(
     )
     read = rows.all()
     cases = [_case(service, row) for row in read]
-    return FoundCases(cases, read[0].total if read else 0)
+    return FoundCases(cases, _number(wanted, read))
+
+
+def _total(wanted: CaseFilter) -> Iterable[ColumnElement[int]]:
+    """Yield the column with the number of all rows, if it is requested."""
+    if wanted.counted:
+        yield func.count().over().label("total")
+
+
+def _number(wanted: CaseFilter, read: Sequence[Row[Any]]) -> int:
+    return read[0].total if wanted.counted and read else len(read)
 
 
 def _general(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
@@ -107,6 +121,8 @@ def _general(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool
         yield found.c.kind == func.any(sorted(wanted.kinds))
     if wanted.older_than:
         yield found.c.since <= func.now() - wanted.older_than
+    if wanted.ids:
+        yield found.c.id == func.any(sorted(wanted.ids))
     if wanted.accounts is not None:
         yield found.c.account == func.any(sorted(wanted.accounts))
     if wanted.assignee is not None:
@@ -122,8 +138,6 @@ def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[b
         yield or_(found.c.reference == wanted.order, found.c.provider_reference == wanted.order)
     if wanted.id_prefix is not None:
         yield found.c.id.startswith(wanted.id_prefix, autoescape=True)
-    if wanted.ids:
-        yield found.c.id == func.any(sorted(wanted.ids))
     if wanted.by_findings:
         names = sorted(wanted.names)
         yield or_(
@@ -144,19 +158,34 @@ async def _of_records(
     if wanted.by_findings:
         conditions.append(found.c.held == func.any(sorted(wanted.held)))
     held = consumer.tables.held
+    if wanted.order is not None and _SAME_IN_JSON.fullmatch(wanted.order):
+        # Only those that mention it have to be decoded.
+        order = literal(wanted.order.encode())
+        conditions.append(func.pg_catalog.position(held.c.value, order) > 0)
+    by_content = wanted.order is not None or await _is_unknown(connection, consumer, wanted)
     rows = await connection.execute(
-        select(found, held.c.value, held.c.headers, func.count().over().label("total"))
+        select(found, held.c.value, held.c.headers, *_total(wanted))
         .join(held, held.c.id == found.c.held)
         .where(*conditions)
         .order_by(found.c.since, found.c.kind, found.c.id)
-        .limit(HELD_READ if wanted.by_content else min(wanted.limit or HELD_READ, HELD_READ))
+        .limit(HELD_READ if by_content else min(wanted.limit or HELD_READ, HELD_READ))
     )
     read = rows.all()
     cases = [_with_event(_case(consumer.service, row), row) for row in read]
-    if wanted.by_content:
+    if by_content:
         matching = [each for each in cases if _is_wanted(each, wanted)]
         return FoundCases(matching, len(matching))
-    return FoundCases(cases, read[0].total if read else 0)
+    return FoundCases(cases, _number(wanted, read))
+
+
+async def _is_unknown(connection: AsyncConnection, consumer: Consumer, wanted: CaseFilter) -> bool:
+    """Return whether the account of a held record may be known from its content only."""
+    if wanted.account is None:
+        return False
+    held = consumer.tables.held
+    waits = held.c.state.in_([Fate.PARKED.value, Fate.DEAD.value])
+    found = await connection.scalar(select(exists().where(waits, held.c.account.is_(None))))
+    return bool(found)
 
 
 def _is_wanted(found: StoredCase, wanted: CaseFilter) -> bool:

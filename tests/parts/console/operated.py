@@ -46,7 +46,7 @@ class PeopledConsole:
     served: ServedConsole
 
     async def person(self, name: str) -> ConsoleBrowser:
-        """Return the browser of a person who is signed in: anna, otto or vera."""
+        """Return the browser of a user who is signed in: anna, otto or vera."""
         browser = self.served.browser()
         answer = await browser.sign_in(name, PASSWORD)
         assert answer.status == 303, answer.text
@@ -66,7 +66,7 @@ class OperatedConsole:
         return self.people.served
 
     async def person(self, name: str) -> ConsoleBrowser:
-        """Return the browser of a person who is signed in."""
+        """Return the browser of a user who is signed in."""
         return await self.people.person(name)
 
 

@@ -64,6 +64,7 @@ def case_filter(
         accounts=visit.viewer.accounts,
         assignee=NO_ONE if assigned == UNASSIGNED else assigned,
         after=None if after is None else _key(after),
+        counted=False,
     )
 
 

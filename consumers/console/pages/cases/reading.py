@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from consumers.console.web.problems import Away, NotThere, TooSlow
@@ -54,14 +55,21 @@ async def some_cases(visit: ConsoleVisit, ids: Sequence[str]) -> Sequence[CaseEn
     """Return cases by their whole ids, in this order; raises NotThere if one is missing."""
     if not ids:
         raise NotThere(_GONE)
-    wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts, ids=ids)
-    found = await gathered(visit, wanted)
-    if found.away and not found.found:
-        raise Away(away_note(visit, found))
-    known = {each.id: each for each in entries_named(found.cases, "")}
+    wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts, ids=ids, counted=False)
+    known = await _known(visit, wanted)
+    if not set(ids) <= known.keys():
+        # An entry of several consumers has a separate id.
+        known |= await _known(visit, replace(wanted, ids=(), records_only=True))
     if not set(ids) <= known.keys():
         raise NotThere(_GONE)
     return [known[each] for each in dict.fromkeys(ids)]
+
+
+async def _known(visit: ConsoleVisit, wanted: CaseFilter) -> dict[str, CaseEntry]:
+    found = await gathered(visit, wanted)
+    if found.away and not found.found:
+        raise Away(away_note(visit, found))
+    return {each.id: each for each in entries_named(found.cases, "")}
 
 
 async def words_about(visit: ConsoleVisit, entry: CaseEntry) -> Sequence[tuple[str, CaseWord]]:

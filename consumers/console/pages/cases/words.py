@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -80,13 +79,12 @@ async def _named(
 async def _matching(visit: ConsoleVisit, given: FormFields) -> tuple[Sequence[CaseEntry], str]:
     names = [each.name for each in FILTERS]
     filters = {name: given.one(name) for name in names if given.one(name)}
-    wanted = replace(case_filter(visit, filters, None, MOST))
+    wanted = case_filter(visit, filters, None, MOST + 1)
     found = await gathered(visit, wanted, asked_consumers(filters))
     if found.away:
         # What is not known cannot be confirmed.
         raise Away(away_note(visit, found))
-    more = len(found.cases) - MOST + found.unread
-    warning = visit.text("cases.more", most=MOST, more=more) if more > 0 else ""
+    warning = visit.text("cases.more", most=MOST) if len(found.entries) > MOST else ""
     return found.entries[:MOST], warning
 
 

@@ -74,6 +74,23 @@ async def test_wrong_filters_are_refused_with_what_is_right(console: OperatedCon
         assert answer.status == 400, query
 
 
+async def test_record_that_two_consumers_hold_is_one_case_with_a_separate_id(
+    console: OperatedConsole,
+) -> None:
+    for tables in (COUNTED, TABLES):
+        await held_record(console.feed.engine, tables, record(7, numbered(7)))
+    anna = await console.person("anna")
+    (found,) = await listed(anna, "?order=A-7")
+    assert found["consumers"] == "counting, parcels"
+
+    shown = await anna.get(f"/cases/{found['case']}")
+    assert shows(shown, "/groups/held/counting/1", "/groups/held/parcels/1")
+    assert (await anna.act(f"/cases/do/close?id={found['case']}", "garbage")).status == 303
+
+    assert await orders(anna) == []
+    assert await orders(anna, "?account=shop-eu&state=closed") == ["A-7"]
+
+
 async def test_pages_are_in_german_too(console: OperatedConsole) -> None:
     await parcel(console.feed.engine, "A-1", GONE)
     await held_record(console.feed.engine, COUNTED, record(7, numbered(7)))

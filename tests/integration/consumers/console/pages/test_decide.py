@@ -19,7 +19,7 @@ __all__ = ["inventory_url", "shop"]
 TABLES = RuntimeTables.of("inventory")
 
 
-async def test_order_is_decided_once_as_it_was_shown_by_those_with_the_role(
+async def test_order_is_decided_once_in_the_version_shown_by_an_admin(
     shop: Shop,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -35,7 +35,7 @@ async def test_order_is_decided_once_as_it_was_shown_by_those_with_the_role(
         path = f"/cases/do/decide?id={case['case']}&decision=accept"
         assert path.replace("&", "&amp;") in shown
         assert "What to do" in shown
-        # Who may only act cannot decide about money.
+        # An operator cannot decide about money.
         assert (await otto.get(path)).status == 403
         assert "do/decide" not in (await otto.get(f"/cases/{case['case']}")).text
         assert (await anna.get(path.replace("accept", "return"))).status == 400
