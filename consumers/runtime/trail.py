@@ -15,7 +15,7 @@ class TrailQuery:
     `text` is the operator's input: an order reference, a gateway's payment
     number, an event id or a transaction hash. `event_ids` and `orders`
     (account, reference) were found to belong to it by other consumers or by an
-    earlier round. Only what belongs to one of `accounts` is wanted, None for all.
+    earlier round. Results belong to one of `accounts`, None for all of them.
     """
 
     text: str

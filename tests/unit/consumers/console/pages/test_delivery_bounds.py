@@ -11,7 +11,7 @@ PARTITIONS = st.builds(TopicPartition, st.sampled_from(TOPICS), st.integers(0, 9
 
 
 @given(st.dictionaries(PARTITIONS, st.integers(0, 10**18 - 1), min_size=1))
-def test_bounds_are_read_as_they_were_written(bounds: dict[TopicPartition, int]) -> None:
+def test_bounds_written_as_text_are_read_back(bounds: dict[TopicPartition, int]) -> None:
     assert bounds_from(bounds_text(bounds, TOPICS), TOPICS) == bounds
 
 

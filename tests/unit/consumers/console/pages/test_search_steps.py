@@ -72,7 +72,7 @@ def test_each_problem_has_a_page_for_its_next_step(
 
 
 @pytest.mark.parametrize("asked", [visit(READER), visit(actions=False)])
-def test_who_may_not_replay_is_led_to_the_delivery(asked: ConsoleVisit) -> None:
+def test_without_the_right_to_replay_the_step_leads_to_the_delivery(asked: ConsoleVisit) -> None:
     subject = str(UUID(int=1))
     assert path_of("quarantined", subject, asked=asked) == "/deliveries/quarantine/2/7"
 

@@ -57,7 +57,7 @@ def test_only_what_is_known_to_be_of_an_allowed_account_remains() -> None:
     steps = [(each.what, each.event_id) for each in found["ledger"].steps]
     assert steps == [("recorded", _OURS), ("delivered", _OURS)]
     assert [each.id for each in found["ledger"].held] == [1]
-    # The inventory knows the event, and the ledger whose it is.
+    # The inventory stores the event, and the ledger its account.
     assert [each.event_id for each in found["inventory"].received] == [_OURS]
 
 
@@ -69,7 +69,7 @@ def test_an_undecodable_record_of_an_allowed_event_remains() -> None:
     assert [each.id for each in found["ledger"].held] == [4]
 
 
-def test_nobody_without_an_account_sees_anything_and_all_accounts_see_everything() -> None:
+def test_no_account_shows_nothing_and_all_accounts_show_everything() -> None:
     answers = {"ledger": _BOOKS, "inventory": _STOCK}
 
     nothing = allowed_answers(answers, frozenset())
