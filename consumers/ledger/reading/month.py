@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, POSTING, TRANSACTION
+from consumers.ledger.book import ACCOUNT, BALANCE, POSTING, TRANSACTION
 from consumers.ledger.dates import last_day
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.reading.selection import LineFilter
@@ -90,7 +90,10 @@ async def _days(connection: AsyncConnection, first: date, wanted: LineFilter) ->
 
 
 def _moved_on(day: date, wanted: LineFilter) -> Select[Any]:
-    kind = func.coalesce(EVENT.c.type, TRANSFERRED).label("type")
+    # A description begins with the type of its event: a search of each event would be most of the
+    # time of a report.
+    described = func.split_part(TRANSACTION.c.description, " ", 1)
+    kind = case((TRANSACTION.c.event_id.is_(None), TRANSFERRED), else_=described).label("type")
     amount = func.sum(POSTING.c.amount).label("amount")
     return (
         select(
@@ -99,7 +102,6 @@ def _moved_on(day: date, wanted: LineFilter) -> Select[Any]:
         .select_from(TRANSACTION)
         .join(POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
         .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
-        .outerjoin(EVENT, EVENT.c.event_id == TRANSACTION.c.event_id)
         .where(TRANSACTION.c.day == day, wanted.on_account, wanted.on_posting)
         .group_by(POSTING.c.account_id, POSTING.c.currency, kind)
     )

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, true
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION, TRANSFER
+from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, POSTING, TRANSACTION, TRANSFER
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class LineFilter:
         return self == LineFilter()
 
     @property
+    def names_accounts(self) -> bool:
+        """Whether it selects accounts, not only a currency."""
+        return self != LineFilter(currency=self.currency)
+
+    @property
     def on_account(self) -> ColumnElement[bool]:
         """The SQL condition on a row of `account`."""
         columns = ACCOUNT.c
@@ -85,6 +90,9 @@ class LineFilter:
             found.append(columns.purpose == self.purpose)
         if self.network is not None:
             found.append(columns.network == self.network)
+        if self.currency is not None:
+            # An account that never had the currency would be searched to its first posting.
+            found.append(_had(self.currency))
         return and_(*found)
 
     @property
@@ -111,7 +119,7 @@ class Selection:
 
 def chosen(wanted: Selection) -> Select[int]:
     """Return the query of the numbers of the newest transactions of a selection, newest first."""
-    if wanted.lines.is_open or wanted.order is not None:
+    if not wanted.lines.names_accounts or wanted.order is not None:
         return (
             select(TRANSACTION.c.id)
             .where(of_order(wanted.order), _touches(wanted.lines), _in_time(wanted))
@@ -147,6 +155,15 @@ def of_order(order: str | None) -> ColumnElement[bool]:
     )
 
 
+def _had(currency: str) -> ColumnElement[bool]:
+    return (
+        select(BALANCE.c.day)
+        .where(BALANCE.c.account_id == ACCOUNT.c.id, BALANCE.c.currency == currency)
+        .correlate(ACCOUNT)
+        .exists()
+    )
+
+
 def _in_time(wanted: Selection) -> ColumnElement[bool]:
     older = true() if wanted.below is None else TRANSACTION.c.id < wanted.below
     return and_(older, wanted.period.condition, wanted.period.between)
@@ -155,12 +172,14 @@ def _in_time(wanted: Selection) -> ColumnElement[bool]:
 def _touches(lines: LineFilter) -> ColumnElement[bool]:
     if lines.is_open:
         return true()
-    return (
+    touches = (
         select(POSTING.c.line)
         .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .where(POSTING.c.transaction_id == TRANSACTION.c.id, lines.on_account, lines.on_posting)
         .exists()
     )
+    # Without such an account every transaction would be compared.
+    return and_(select(ACCOUNT.c.id).where(lines.on_account).exists(), touches)
 
 
 def _newest_of_account(wanted: Selection) -> LateralFromClause:

@@ -132,7 +132,7 @@ FROM generate_series(1, :rows) AS n
 INSERT INTO {{schema}}.held (cluster_id, topic, partition, "offset", timestamp, crc, lane, value,
     headers, event_id, state, reason, error, attempts, first_failed_at, last_failed_at, due_at)
 SELECT 'cluster', 'payment', n % 4, n, 0, n, decode(md5('l' || n), 'hex'), 'value', '[]',
-    {_ID.format("e")}, CASE n % 3 WHEN 0 THEN 'dead' WHEN 1 THEN 'parked' ELSE 'done' END,
+    {_ID.format("e")}, CASE WHEN n > 6000 THEN 'done' WHEN n % 2 = 0 THEN 'dead' ELSE 'parked' END,
     'failed', 'no such order', 3, {_MOMENT}, {_MOMENT}, now() + interval '1 hour'
 FROM generate_series(1, :rows / 10) AS n
 """,

@@ -29,6 +29,9 @@ PERSON = "x-person"
 CUSTOMER = "carla@example.com"
 PAYER = "0xPAYER"
 
+MANY, PAYMENTS = "shop-many", 103
+"""An account with so many payments that its statement has several pages."""
+
 _PEOPLE = f"""
 [console]
 actions = true
@@ -122,6 +125,10 @@ async def _fill_ledger(ledger: AsyncEngine) -> None:
     ]
     for event in events:
         await booked(ledger, event)
+    many = [
+        reported("payment.confirmed", "1", payment=f"M-{n}", account=MANY) for n in range(PAYMENTS)
+    ]
+    await booked(ledger, *many)
 
 
 async def _fill_notifications(engine: AsyncEngine) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from consumers.rights.needed import process_rights
+from consumers.rights.needed import CONSOLE, process_rights
 from router.broker.rights import Right
 from router.configuration.settings import load_settings
 from router.evaluation.data_dir import DataDir
@@ -63,7 +63,9 @@ class Deployment:
     def rights(self) -> Mapping[str, Sequence[Right]]:
         """Return the rights of every user on Kafka, by the table of the code."""
         settings = load_settings(None, self.operator.main.environ)
-        return process_rights(settings, lambda process: f"User:{USER.format(process)}")
+        every = process_rights(settings, lambda process: f"User:{USER.format(process)}")
+        # The chart runs no console unless its values turn it on.
+        return {name: own for name, own in every.items() if name != CONSOLE}
 
     def trade(self) -> None:
         """Need as many rights as usual traffic does."""

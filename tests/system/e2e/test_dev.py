@@ -160,7 +160,8 @@ def _sending(order: str) -> tuple[str, ...]:
 
 def test_the_screen_shows_addresses_and_example_commands(story: Story) -> None:
     screen = story.first.screen
-    metrics = ("metrics edge", "metrics ledger", "metrics exporter")
+    metrics = ("metrics edge", "metrics ledger", "metrics exporter", "metrics console")
+    assert re.search(r"payrouter dev\s[^\w]*console\W+http://127\.0\.0\.1:\d+", screen)
     for word in ("configuration", "broker", "database", "webhook blockatm", *metrics):
         assert word in screen
     assert re.search(r"http://127\.0\.0\.1:\d+/webhooks/blockatm", screen)

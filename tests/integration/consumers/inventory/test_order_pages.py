@@ -48,6 +48,7 @@ async def pages(
     found: list[ListedOrder] = []
     after = None
     while page := await read_orders(connection, replace(wanted, limit=size, after=after)):
+        assert after is None or page[-1].place < after
         found += page[::-1]
         after = page[0].place
     return found

@@ -41,6 +41,9 @@ SELECTIONS = {
     "a purpose": Selection(LineFilter(purpose="fees")),
     "a network": Selection(LineFilter(network="TRON")),
     "a currency": Selection(LineFilter(currency="EUR")),
+    "a currency of a merchant": Selection(LineFilter("shop-us", currency="EUR")),
+    "no such currency": Selection(LineFilter(currency="XYZ")),
+    "no such currency of a merchant": Selection(LineFilter("shop-us", currency="XYZ")),
     "days": Selection(period=Period(first=date(2026, 1, 3), last=date(2026, 1, 4))),
     "from a day": Selection(LineFilter("shop-eu"), period=Period(first=date(2026, 1, 4))),
     "days of a merchant": Selection(
@@ -60,6 +63,7 @@ async def pages(
     while page := await read_statement(
         connection, Selection(wanted.lines, wanted.order, wanted.period, size, below)
     ):
+        assert below is None or page[-1].id < below
         found.append(list(page)[::-1])
         below = page[0].id
     return found

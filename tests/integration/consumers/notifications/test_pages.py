@@ -62,6 +62,7 @@ async def pages(
     found: list[MessageRow] = []
     after = None
     while page := await list_messages(connection, replace(wanted, limit=size, after=after)):
+        assert after is None or page[-1].place < after
         found += page[::-1]
         after = page[0].place
     return found

@@ -10,7 +10,7 @@ from io import StringIO
 import pytest
 
 from tests.parts.console.browsing import PageShown
-from tests.parts.console.kept_books import PAYER, KeptBooks
+from tests.parts.console.kept_books import MANY, PAYER, PAYMENTS, KeptBooks
 
 _TOKEN = re.compile(r'name="csrf" value="[0-9a-f]+"')
 LISTS = ("", "/statement", "/month", "/orders", "/stock", "/messages")
@@ -109,11 +109,22 @@ async def test_a_month_is_reconciled_and_names_its_movements(books: KeptBooks) -
     ]
 
 
-async def test_a_statement_turns_pages_without_a_gap(books: KeptBooks) -> None:
+async def test_a_statement_is_that_of_its_command(books: KeptBooks) -> None:
     page = await books.get("/books/statement?account=shop-eu&first=2026-01-01")
     assert "payrouter ledger statement --account shop-eu --first 2026-01-01" in page.text
     found = rows(await books.get("/books/statement.csv?account=shop-eu"))
     assert {row["order"] for row in found} == {"A-1", "'=A-3"}
+
+
+async def test_a_statement_turns_pages_without_a_gap(books: KeptBooks) -> None:
+    path, shown = f"/books/statement?account={MANY}:blockatm:payments", []
+    while path:
+        page = await books.get(path)
+        shown += re.findall(r'href="/books/transaction/([0-9]+)"', page.text)
+        found = re.search(r'rel="next" href="([^"]+)"', page.text)
+        path = unescape(found[1]) if found else ""
+    assert len(shown) == PAYMENTS > 50
+    assert [int(each) for each in shown] == sorted({int(each) for each in shown}, reverse=True)
 
 
 async def test_a_transaction_shows_postings_and_event(books: KeptBooks) -> None:
