@@ -1,7 +1,7 @@
 """The whole configuration as one frozen model. Problems appear at the start, never later."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from router.configuration.endpoint_settings import (
     contradictions,
     valid_endpoints,
 )
+from router.configuration.part_settings import ExporterSettings, SpoolSettings
 from router.configuration.problems import nearest, problem_lines
 from router.configuration.secret_files import read_database_files, with_secrets_read
 from router.configuration.sources import read_sources
@@ -26,6 +27,7 @@ from router.configuration.values import DatabaseSettings, Networks, PublicUrl
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
+from router.secrets.renewed import Renewed
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -286,36 +288,6 @@ class LogSettings(BaseModel):
     )
 
 
-class ExporterSettings(BaseModel):
-    """`[exporter]`: `payrouter exporter`, which shows the consumers' progress to Prometheus.
-
-    Set `consumers` if you run only some of them: those that should run and do not are an alert.
-    """
-
-    model_config = _STRICT
-
-    management_host: str = Field(
-        "127.0.0.1",
-        description="Address of `/metrics`, `/healthz` and `/readyz`.",
-        examples=["10.0.0.5"],
-    )
-    management_port: int = Field(
-        9082,
-        ge=0,
-        le=65535,
-        description="Port of `/metrics`, `/healthz` and `/readyz`.",
-        examples=[9182],
-    )
-    every_seconds: float = Field(
-        5, ge=0.1, le=60, description="Pause between two readings.", examples=[15]
-    )
-    consumers: tuple[str, ...] = Field(
-        (),
-        description="Consumers that should run. Default: all.",
-        examples=[["ledger", "notifications"]],
-    )
-
-
 class Settings(BaseModel):
     """The whole configuration. `consumers` is read by each consumer's own process."""
 
@@ -334,6 +306,9 @@ class Settings(BaseModel):
         DatabaseSettings(), description="PostgreSQL database of the consumers."
     )
     topics: TopicsSettings = Field(TopicsSettings(), description="Names and needs of the topics.")
+    spool: SpoolSettings = Field(
+        SpoolSettings(), description="Where deliveries are stored while the broker is away."
+    )
     order: OrderSettings = Field(OrderSettings(), description="Shape of the platform's own orders.")
     log: LogSettings = Field(LogSettings(), description="What every process logs.")
     exporter: ExporterSettings = Field(
@@ -396,3 +371,20 @@ def read_database(values: object, under: str) -> DatabaseSettings:
         if not problems:
             return database
     raise ConfigurationError(*problems)
+
+
+def database_url_now(database: DatabaseSettings, under: str) -> Callable[[], str]:
+    """Return a function that returns the URL of a database and reads its file again if it changed.
+
+    `under` is the key of its table, for the log.
+    """
+    file = database.url_file
+    given = _url_text(database)
+    if file is None:
+        return lambda: given
+    make = lambda: _url_text(read_database({"url_file": str(file)}, under))  # noqa: E731 - one word
+    return Renewed((file,), make, given, f"{under}.url_file").now
+
+
+def _url_text(database: DatabaseSettings) -> str:
+    return database.url.get_secret_value() if database.url else ""

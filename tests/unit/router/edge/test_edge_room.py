@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from router.configuration.record_size import largest_record
 from router.configuration.settings import settings_from
+from router.configuration.topic_needs import largest_record
 from router.contract.wire import OutgoingRecord
 from tests.parts.edge import asgi
 from tests.parts.edge.edge_server import configuration
