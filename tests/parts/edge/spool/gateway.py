@@ -14,7 +14,7 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer, or None if the connection was cut, and how long it took in seconds."""
+    """An answer, or None if the connection was cut, and its duration in seconds."""
 
     status: int | None
     seconds: float
@@ -23,7 +23,7 @@ class Answered:
 
 @dataclass
 class PatientGateway:
-    """Sends `per_second` deliveries from `senders` tasks, each with an order of its own."""
+    """Sends `per_second` deliveries from `senders` tasks, each with a separate order."""
 
     port: int
     per_second: float

@@ -1,4 +1,4 @@
-"""A spool on a real disk with everything that an operator is told about."""
+"""A spool on a real disk with a problem for each of its alerts."""
 
 import os
 import time

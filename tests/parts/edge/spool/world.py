@@ -200,7 +200,7 @@ class SpoolHistory:
         ]
 
     def reordered(self) -> list[tuple[bytes, bytes]]:
-        """Return values written before one of their key that had arrived before, if all are kept.
+        """Return values written before an earlier one of their key, among those accepted.
 
         Without a crash that holds even for deliveries that wait at the same time.
         """

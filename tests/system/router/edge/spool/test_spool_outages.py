@@ -96,7 +96,7 @@ class _Scene:
     async def away(
         self, gone: Callable[[], object], back: Callable[[], object], kills: int
     ) -> None:
-        """Take the broker away, kill the edge meanwhile, and bring the broker back."""
+        """Take the broker away, kill the edge, and bring the broker back."""
         await asyncio.to_thread(gone)
         for _ in range(kills):
             await asyncio.sleep(self.seconds / (kills + 1))

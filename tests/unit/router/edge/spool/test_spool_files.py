@@ -44,7 +44,7 @@ def _change(disk: SimulatedDisk, data: bytes) -> None:
     disk.files[FIRST].data = data
 
 
-def test_entries_are_read_as_they_were_written() -> None:
+def test_written_entries_are_read_again() -> None:
     disk = _written([b"a", b"b"], [b"c"])
     found = _files(disk).recover()
 

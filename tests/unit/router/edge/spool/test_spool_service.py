@@ -83,7 +83,7 @@ async def _written(broker: SimulatedBroker, *values: bytes) -> None:
     await eventually(done, f"{values} in {broker.log}", pause=0.005)
 
 
-async def test_what_the_broker_does_not_take_is_stored_and_published_later(tmp_path: Path) -> None:
+async def test_unacknowledged_deliveries_are_stored_and_published_later(tmp_path: Path) -> None:
     broker = SimulatedBroker(unavailable=True)
     service = _service(tmp_path, broker)
     async with _running(service):
