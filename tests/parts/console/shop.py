@@ -14,10 +14,13 @@ from tests.parts.providers.deliveries import hex_hmac
 EU: Final = "shop-eu"
 US: Final = "shop-us"
 TRIAL: Final = "shop-trial"
+ODD: Final = "shop-odd"
+"""The account whose orders attack a page that shows them."""
 
 SECRETS: Final[Mapping[str, str]] = {
     "atm-eu": "sck_the-secret-of-the-shop-in-europe",
     "atm-us": "sck_the-secret-of-the-shop-in-america",
+    "atm-odd": "sck_the-secret-of-the-shop-with-odd-orders",
     "trial": "a-secret-for-test-money-of-the-shop",
     "acme": "a-secret-that-acme-pay-signs-with",
 }
@@ -34,6 +37,11 @@ secrets = ["{atm-eu}"]
 provider = "blockatm"
 account = "shop-us"
 secrets = ["{atm-us}"]
+
+[endpoints.atm-odd]
+provider = "blockatm"
+account = "shop-odd"
+secrets = ["{atm-odd}"]
 
 [endpoints.trial]
 provider = "generic_hmac"

@@ -42,13 +42,13 @@ class Picture:
 
 TAKEN: Final = (
     Picture("search", f"/search?q={troubles.SHORT}"),
-    Picture("cases", "/cases"),
-    Picture("deliveries", "/deliveries"),
+    Picture("cases", "/cases?account=shop-eu"),
+    Picture("deliveries", "/deliveries?account=shop-eu"),
     Picture("consumers", "/groups"),
-    Picture("books", "/books"),
+    Picture("books", "/books?account=shop-eu"),
     Picture("endpoint", "/endpoints/atm-eu"),
     Picture("search-phone", f"/search?q={troubles.SHORT}", PHONE),
-    Picture("cases-phone", "/cases", PHONE),
+    Picture("cases-phone", "/cases?account=shop-eu", PHONE),
 )
 
 

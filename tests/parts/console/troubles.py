@@ -57,16 +57,16 @@ def _payments(port: int) -> None:
     assert shop.pay(port, PAID, "30") == 200
     assert shop.pay(port, SHORT, "20") == 200
     assert shop.pay(port, OF_US, "30", endpoint="atm-us") == 200
-    assert shop.pay(port, "C-1", "5", custNo=HOSTILE_CUSTOMER) == 200
+    assert shop.pay(port, "C-1", "5", "atm-odd", custNo=HOSTILE_CUSTOMER) == 200
     for order in HOSTILE:
-        assert shop.pay(port, order, "7") == 200, order
+        assert shop.pay(port, order, "7", "atm-odd") == 200, order
     assert shop.acme(port, "settled", UNKNOWN, "30") == 200
 
 
 def _forgeries(port: int) -> None:
     for name in ("blockatm-signature-v2", "user-agent", "x-forwarded-for"):
         headers = {"content-type": "application/json", name: HOSTILE_HEADER}
-        assert shop.post(port, "/webhooks/atm-eu", b'{"orderNo": "A-1"}', headers) == 401
+        assert shop.post(port, "/webhooks/atm-odd", b'{"orderNo": "A-1"}', headers) == 401
     assert shop.post(port, "/webhooks/%3Cscript%3E", b"{}", {}) == 404
 
 

@@ -92,7 +92,10 @@ def test_one_action_by_keyboard_alone(people: People, live: LiveConsole) -> None
         press_enter(seat)
         said = seat.page.locator("main").inner_text()
         assert seat.page.locator(".notice.good").count() == 1, said
-    assert "asked the customer" in live.place.quick("cases", "list", "--json").stdout
+    ada = signed_in(live.port, "ada", PASSWORDS["ada"])
+    recorded = ada.get("/groups/operations.json").text
+    assert "olga (console)" in recorded
+    assert "asked the customer" in recorded
 
 
 def test_signing_in_and_out_by_keyboard(live: LiveConsole, browser: Browser) -> None:
@@ -144,6 +147,25 @@ def test_why_an_order_is_not_shipped_takes_two_clicks(people: People) -> None:
         said = seat.page.locator("main").inner_text()
         assert re.search(r"paid too little|paid-too-little", said)
         assert seat.clicks <= 2
+
+
+def test_replaying_what_an_unknown_status_quarantined_takes_five_clicks(
+    people: People, live: LiveConsole
+) -> None:
+    with people.seat("olga") as seat:
+        seat.open("/")
+        seat.click(nav(seat.page, "Deliveries"))
+        seat.click(seat.page.get_by_role("link", name="unknown_event"))
+        seat.click(seat.page.locator("main a[href*='/do/replay']"))
+        assert "1 entry" in seat.page.locator("main .count").inner_text()
+        seat.page.locator("#reason").fill("the mapping has the word now")
+        seat.click(seat.page.locator("main form button"))
+        assert "1 delivery was replayed" in seat.page.locator("main").inner_text()
+        assert seat.clicks <= 5
+    place = live.place
+    until(lambda: troubles.UNKNOWN in place.quick("trace", troubles.UNKNOWN).stdout, "the event")
+    statement = place.json("ledger", "statement", "--account", f"{shop.EU}:acme:payments")
+    assert "30" in str(statement)
 
 
 def test_which_consumer_is_stuck_and_since_when_takes_one_click(people: People) -> None:
