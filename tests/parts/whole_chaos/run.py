@@ -1,0 +1,163 @@
+"""One chaos run: sends under faults, waits for recovery after each, and judges the sinks."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.parts.whole_chaos.breaking import FAULTS
+from tests.parts.whole_chaos.gateway import resent
+from tests.parts.whole_chaos.orders import Due, Sold, sold
+from tests.parts.whole_chaos.plan import Fault, Size, planned
+from tests.parts.whole_chaos.progress import recovered
+from tests.parts.whole_chaos.report import Stored, machine, say
+from tests.parts.whole_chaos.sinks import Verdict, begun_during, counted, held, judged, settled
+from tests.parts.whole_chaos.site import Site, can_spool, site
+
+PROMPT_SECONDS: Final = 0.3
+"""How long deliveries flow before the fault that belongs to them."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fault that was made, and how long it took until everything moved again."""
+
+    fault: Fault
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked to do; `without` is a guard to leave out."""
+
+    seed: int
+    size: Size
+    rate: float
+    without: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run showed."""
+
+    wanted: Wanted
+    made: Sequence[Made]
+    verdict: Verdict
+    deliveries: int
+    again: int
+    seconds: float
+    spooled: bool
+    counted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    repeated: int = 0
+    """Messages that the receiver got again."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Orders lost, by the kind of fault under which they were first delivered."""
+    doubled: Mapping[str, int] = field(default_factory=dict)
+
+
+async def run(wanted: Wanted) -> Result:
+    """Run it."""
+    began = time.monotonic()
+    every = sold(wanted.seed, wanted.size.deliveries)
+    plan = planned(wanted.seed, wanted.size)
+    spooled = can_spool()
+    async with site(every, wanted.rate, wanted.without, spooled=spooled) as here:
+        say(f"started after {time.monotonic() - began:.0f} s; {len(every)} deliveries")
+        made = await under_faults(here, plan)
+        await here.gateways.answered(len(every))
+        await here.gateways.acknowledged()
+        say("all delivered; waiting until all is applied and sent")
+        unsettled = await _unsettled(here)
+        return await _result(wanted, here, plan, made, unsettled, began)
+
+
+async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
+    """Send everything, and make each fault among the deliveries that belong to it."""
+    made = []
+    borders = [*(fault.after for fault in plan[1:]), len(here.gateways.sold)]
+    async with here.gateways.sending():
+        for fault, border in zip(plan, borders, strict=True):
+            here.gateways.allow(border)
+            await asyncio.sleep(PROMPT_SECONDS)
+            began = time.monotonic()
+            await FAULTS[fault.kind](here, fault)
+            made.append(Made(fault, await recovered(here, began)))
+            say(f"{fault.line}   recovered {made[-1].seconds:5.1f} s, {_state(here)}")
+        here.gateways.allow(len(here.gateways.sold))
+    return made
+
+
+def _state(here: Site) -> str:
+    return f"accepted {len(here.gateways.accepted)} of {here.gateways.begun}"
+
+
+async def _unsettled(here: Site) -> list[str]:
+    try:
+        await settled(here)
+    except (AssertionError, TimeoutError) as error:
+        return [f"not settled: {error}"]
+    return []
+
+
+async def _result(
+    wanted: Wanted,
+    here: Site,
+    plan: Sequence[Fault],
+    made: Sequence[Made],
+    unsettled: Sequence[str],
+    began: float,
+) -> Result:
+    accepted = [each for each in here.gateways.sold if each.number in here.gateways.accepted]
+    verdict = judged(Due.of(accepted), await held(here))
+    if not verdict.clean or unsettled:
+        say(await asyncio.to_thread(here.crew.said))
+    return Result(
+        wanted,
+        made,
+        Verdict(verdict.lost, verdict.doubled, [*unsettled, *verdict.wrong]),
+        len(accepted),
+        resent(here.gateways.answers, len(accepted)),
+        time.monotonic() - began,
+        here.spooled,
+        await counted(here),
+        len(here.receiver.keys) - len(set(here.receiver.keys)),
+        by_kind(here.gateways.sold, plan, verdict.lost),
+        by_kind(here.gateways.sold, plan, verdict.doubled),
+    )
+
+
+def by_kind(
+    every: Sequence[Sold], plan: Sequence[Fault], names: frozenset[str]
+) -> Mapping[str, int]:
+    """Count orders by the kind of the fault under which they were first delivered."""
+    counts: dict[str, int] = {}
+    for first in begun_during(every, names).values():
+        kind = next(fault.kind for fault in reversed(plan) if fault.after <= first)
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def as_stored(result: Result) -> Stored:
+    """Return a result as JSON."""
+    faults: dict[str, list[float]] = {}
+    for each in result.made:
+        faults.setdefault(each.fault.kind, []).append(round(each.seconds, 2))
+    wanted = result.wanted
+    return {
+        "seed": wanted.seed,
+        "asked": wanted.size.deliveries,
+        "kills": wanted.size.kills,
+        "without": wanted.without,
+        "spooled": result.spooled,
+        "machine": machine(),
+        "deliveries": result.deliveries,
+        "again": result.again,
+        "seconds": round(result.seconds, 1),
+        "faults": faults,
+        "counted": result.counted,
+        "repeated": result.repeated,
+        "lost": result.lost,
+        "doubled": result.doubled,
+        "wrong": list(result.verdict.wrong),
+    }
