@@ -22,13 +22,15 @@ def wanted_of(words: list[str]) -> tuple[Wanted, bool]:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--deliveries", type=int, default=50_000)
     parser.add_argument("--kills", type=int, help="kills; default: one for 250 deliveries")
+    parser.add_argument("--others", type=int, help="faults of each other kind")
     parser.add_argument("--rate", type=float, default=60.0, help="deliveries a second")
     parser.add_argument("--without", choices=sorted(GUARDS), help="leave out a guard: it must fail")
     parser.add_argument("--plan", action="store_true", help="print the plan alone")
     given = parser.parse_args(words)
-    size = Size.of(given.deliveries)
-    if given.kills is not None:
-        size = Size(size.deliveries, given.kills, size.others)
+    usual = Size.of(given.deliveries)
+    kills = usual.kills if given.kills is None else given.kills
+    others = usual.others if given.others is None else given.others
+    size = Size(given.deliveries, kills, others)
     return Wanted(given.seed, size, given.rate, given.without), given.plan
 
 

@@ -53,6 +53,20 @@ async def broker_frozen(site: Site, fault: Fault) -> None:
     node.resume()
 
 
+async def edge_killed_in_an_outage(site: Site, fault: Fault) -> None:
+    """Freeze all brokers, kill an edge with what it has taken since, and end the outage."""
+    instance = site.crew.members[fault.target]
+    for node in site.kafka.nodes.values():
+        node.pause()
+    try:
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(instance.kill)
+    finally:
+        for node in site.kafka.nodes.values():
+            node.resume()
+    instance.start()
+
+
 async def broker_restarted(site: Site, fault: Fault) -> None:
     """Stop a broker in order, and start it again."""
     node = site.kafka.nodes[fault.target]
@@ -163,6 +177,7 @@ FAULTS: Final[Mapping[str, Breaking]] = {
     "database killed": database_killed,
     "consumer frozen": process_frozen,
     "edge frozen": process_frozen,
+    "edge killed in an outage": edge_killed_in_an_outage,
     "broker frozen": broker_frozen,
     "database frozen": database_frozen,
     "broker restarted": broker_restarted,

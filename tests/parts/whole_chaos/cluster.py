@@ -49,9 +49,8 @@ class ThreeBrokers:
             if name in found
             for number in found[name].partitions
         ]
-        asked = client.list_offsets(
-            {place: OffsetSpec.latest() for place in places}, request_timeout=_SECONDS
-        )
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = client.list_offsets(dict.fromkeys(places, latest), request_timeout=_SECONDS)
         ends = {place: each.result(_SECONDS).offset for place, each in asked.items()}
         return {(place.topic, place.partition): end for place, end in ends.items()}
 

@@ -54,7 +54,7 @@ class Fault:
     def line(self) -> str:
         """A line of the plan."""
         where = f"{self.target} {self.value}".strip()
-        return f"{self.number:>4} {self.after:>6}  {self.kind:<22} {where:<32} {self.seconds:.1f} s"
+        return f"{self.number:>4} {self.after:>6}  {self.kind:<24} {where:<32} {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,13 @@ def _clock(random: Random) -> _Made:
 
 def _secret(random: Random) -> _Made:
     value = random.choice(("in order", "at once"))
-    return random.choice(("blockatm", "resmic")), 0.0, value
+    return random.choice(("blockatm", "pulse2pay")), 0.0, value
 
 
 OTHERS: Final[Mapping[str, Callable[[Random], _Made]]] = {
     "consumer frozen": _one_of(MEMBERS, SESSION_SECONDS + 1, SESSION_SECONDS + 3),
     "edge frozen": _one_of(EDGES, 1, 8),
+    "edge killed in an outage": _one_of(EDGES, 1, 3),
     "broker frozen": _one_of(BROKERS, 1, 8),
     "database frozen": _one_of((PRIMARY, STANDBY), 1, 6),
     "broker restarted": _one_of(BROKERS, 0, 1),
@@ -134,5 +135,5 @@ OTHERS: Final[Mapping[str, Callable[[Random], _Made]]] = {
 
 def shown(faults: Sequence[Fault]) -> str:
     """Return the plan as a table."""
-    head = f"{'':>4} {'after':>6}  {'fault':<22} {'at':<32} lasts"
+    head = f"{'':>4} {'after':>6}  {'fault':<24} {'at':<32} lasts"
     return "\n".join([head, *(fault.line for fault in faults)])

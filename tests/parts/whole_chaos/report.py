@@ -11,7 +11,7 @@ from typing import Any, Final
 
 WHERE: Final = Path("build") / "chaos.json"
 COLUMNS: Final = ("fault", "count", "median", "longest", "lost", "doubled")
-_LINE: Final = "{:<24} {:>6} {:>9} {:>9} {:>6} {:>8}"
+_LINE: Final = "{:<26} {:>6} {:>9} {:>9} {:>6} {:>8}"
 
 Stored = Mapping[str, Any]
 """One run as JSON."""
@@ -25,7 +25,8 @@ def say(line: str) -> None:
 
 def rows(runs: Sequence[Stored]) -> Sequence[Sequence[str]]:
     """Return the lines of the table over these runs, the sum last."""
-    kinds = sorted({kind for each in runs for kind in each["faults"]})
+    named = ("faults", "lost", "doubled")
+    kinds = sorted({kind for each in runs for what in named for kind in each[what]})
     lines = [_row(kind, runs, [kind]) for kind in kinds]
     return [*lines, _row("all", runs, kinds)]
 
@@ -36,7 +37,9 @@ def _row(title: str, runs: Sequence[Stored], kinds: Sequence[str]) -> Sequence[s
         sum(each[what].get(kind, 0) for each in runs for kind in kinds)
         for what in ("lost", "doubled")
     )
-    times = (f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s")
+    times = ("-", "-")
+    if seconds:
+        times = (f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s")
     return [title, str(len(seconds)), *times, str(lost), str(doubled)]
 
 

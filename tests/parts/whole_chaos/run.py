@@ -15,6 +15,8 @@ from tests.parts.whole_chaos.report import Stored, machine, say
 from tests.parts.whole_chaos.sinks import Verdict, begun_during, counted, held, judged, settled
 from tests.parts.whole_chaos.site import Site, can_spool, site
 
+NO_FAULT: Final = "no fault"
+
 PROMPT_SECONDS: Final = 0.3
 """How long deliveries flow before the fault that belongs to them."""
 
@@ -75,7 +77,7 @@ async def run(wanted: Wanted) -> Result:
 async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
     """Send everything, and make each fault among the deliveries that belong to it."""
     made = []
-    borders = [*(fault.after for fault in plan[1:]), len(here.gateways.sold)]
+    borders = [*(fault.after for fault in plan), len(here.gateways.sold)][1:]
     async with here.gateways.sending():
         for fault, border in zip(plan, borders, strict=True):
             here.gateways.allow(border)
@@ -133,7 +135,7 @@ def by_kind(
     """Count orders by the kind of the fault under which they were first delivered."""
     counts: dict[str, int] = {}
     for first in begun_during(every, names).values():
-        kind = next(fault.kind for fault in reversed(plan) if fault.after <= first)
+        kind = next((fault.kind for fault in reversed(plan) if fault.after <= first), NO_FAULT)
         counts[kind] = counts.get(kind, 0) + 1
     return counts
 

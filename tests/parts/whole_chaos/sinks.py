@@ -57,6 +57,8 @@ class Held:
     messages: Mapping[Effect, int]
     received: int
     """Different messages at the receiver."""
+    applied: Mapping[str, int] = field(default_factory=dict)
+    """Records that were not duplicates, by consumer."""
     left: Mapping[str, int] = field(default_factory=dict)
     """What must be nowhere, by what it is."""
 
@@ -98,6 +100,9 @@ def _wrong(due: Due, held: Held) -> Collection[str]:
     for what, count in (("reserved", held.reserved), ("oversold", held.oversold)):
         if count:
             wrong.append(f"articles {what}: {count}")
+    for name, most in due.applied.items():
+        if held.applied.get(name, 0) > most:
+            wrong.append(f"{name} applied {held.applied[name]} records of {most} events")
     if held.received != len(due.messages):
         wrong.append(f"messages received: {held.received}, due {len(due.messages)}")
     return wrong
@@ -122,6 +127,7 @@ async def held(site: Site) -> Held:
     """Read everything."""
     booked = await _rows(site, _BOOKED)
     stock = await _rows(site, _STOCK)
+    counts = await counted(site)
     messages = Counter((kind, name) for kind, name, _ in await _rows(site, _MESSAGES))
     return Held(
         events={(kind, name): count for kind, name, count in await _rows(site, _EVENTS)},
@@ -133,6 +139,7 @@ async def held(site: Site) -> Held:
         orders=dict(map(tuple, await _rows(site, _ORDERS))),
         messages=messages,
         received=len(set(site.receiver.keys)),
+        applied={name: each["applied"] + each["stale"] for name, each in counts.items()},
         left=await _everything_left(site),
     )
 
@@ -144,7 +151,7 @@ async def _everything_left(site: Site) -> Mapping[str, int]:
             left[what] += (await _rows(site, statement.format(name)))[0][0]
     left["messages not sent"] = (await _rows(site, _UNSENT))[0][0]
     said = await asyncio.to_thread(site.crew.run, "cases", "list", "--json")
-    left["open cases"] = len(json.loads(said))
+    left["open cases"] = len(json.loads(said)["cases"])
     ends = await asyncio.to_thread(site.kafka.ends, list(_unused(site)))
     for (topic, _), end in ends.items():
         left[topic] += end

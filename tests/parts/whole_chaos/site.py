@@ -16,7 +16,7 @@ from tests.parts.platform.shop import ACCOUNT, fill
 from tests.parts.whole_chaos.cluster import ThreeBrokers, three_brokers
 from tests.parts.whole_chaos.gateway import Gateways
 from tests.parts.whole_chaos.orders import GATEWAYS, Sold
-from tests.parts.whole_chaos.plan import EDGES, SESSION_SECONDS
+from tests.parts.whole_chaos.plan import CONSUMERS, EDGES, SESSION_SECONDS
 from tests.parts.whole_chaos.processes import Crew, crew
 from tests.parts.whole_chaos.store import Takeover, postgres_with_standby
 
@@ -41,10 +41,6 @@ check_seconds = 1
 url_file = "{folder}/database_url"
 [log]
 format = "json"
-[consumers.ledger]
-count_claimed = ["resmic"]
-[consumers.inventory]
-count_claimed = ["resmic"]
 [consumers.notifications.channels.hook]
 url = "{hook}"
 [consumers.notifications.operators.on-call]
@@ -166,9 +162,7 @@ def configure(folder: Path, bootstrap: str, database_url: str, receiver: str) ->
     text += _CONFIGURATION.format(
         bootstrap=bootstrap, partitions=PARTITIONS, folder=folder, hook=receiver
     )
-    for name in ("ledger", "inventory"):
-        text = text.replace(f"[consumers.{name}]\n", f"[consumers.{name}]\n{_times()}")
-    text += f"[consumers.notifications]\n{_times()}"
+    text += "".join(f"[consumers.{name}]\n{_times()}" for name in CONSUMERS)
     (folder / "payrouter.toml").write_text(text, encoding="utf-8")
 
 

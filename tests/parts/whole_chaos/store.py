@@ -53,13 +53,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, and wait until it accepts connections."""
         options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
-        command = [
-            str(self.programs / "postgres"),
-            "-D",
-            str(self.data),
-            f"-p{self.port}",
-            *options,
-        ]
+        program = str(self.programs / "postgres")
+        command = [program, "-D", str(self.data), f"-p{self.port}", *options]
         with self.data.with_suffix(".log").open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, user=system_user())
         self._leash = Leash(self.process.pid, "QUIT")
