@@ -17,7 +17,7 @@ from tests.parts.whole_chaos.without import GUARDS
 
 
 def wanted_of(words: list[str]) -> tuple[Wanted, bool]:
-    """Return what the options ask for, and whether only the plan is wanted."""
+    """Return what the options ask for, and whether to print the plan alone."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--deliveries", type=int, default=50_000)

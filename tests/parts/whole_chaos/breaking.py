@@ -104,13 +104,13 @@ async def database_restarted(site: Site, fault: Fault) -> None:
 
 
 async def database_taken_over(site: Site, _: Fault) -> None:
-    """Kill the primary; its standby takes over, and gets a standby of its own."""
+    """Kill the primary; its standby takes over, and gets a new standby."""
     await asyncio.to_thread(site.store.take_over)
     await asyncio.to_thread(site.store.follow)
 
 
 async def partitions_added(site: Site, fault: Fault) -> None:
-    """Add a partition to a topic: its keys are distributed anew."""
+    """Add a partition to a topic: its keys are distributed differently."""
     name = site.topic(fault.target)
     count = await asyncio.to_thread(site.kafka.partitions, name)
     await topics.grow(site.kafka.bootstrap, [name], count + 1)

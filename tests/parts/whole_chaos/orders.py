@@ -1,6 +1,6 @@
 """What is sold in a chaos run: orders, their deliveries in order of sending, and what must follow.
 
-All of it is a function of the seed: no sink and no process is asked.
+All of it is a function of the seed; it does not depend on any sink or process.
 """
 
 from collections import Counter

@@ -41,7 +41,7 @@ class Instance:
     variables: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     ended: list[int] = field(default_factory=list)
-    """Exit statuses of processes that ended though nobody ended them."""
+    """Exit statuses of processes that ended by themselves."""
     _leash: Leash | None = None
 
     @property
@@ -84,7 +84,7 @@ class Instance:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         self._signal(signal.SIGCONT)
 
     def restart_if_ended(self) -> None:

@@ -73,7 +73,7 @@ def stored(where: Path = WHERE) -> Sequence[Stored]:
 
 
 def machine() -> Stored:
-    """Return when and where a run is measured."""
+    """Return the moment of a measurement, and its machine."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
         "cores": os.cpu_count(),

@@ -31,7 +31,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is asked to do; `without` is a guard to leave out."""
+    """Options of a run; `without` is a guard to leave out."""
 
     seed: int
     size: Size

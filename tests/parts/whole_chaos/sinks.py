@@ -1,4 +1,4 @@
-"""Asks the sinks of a run, not its sources: books, stock, messages, and what must be nowhere."""
+"""Asks the sinks of a run, not its sources: books, stock, messages, and what must not be left."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ class Held:
     applied: Mapping[str, int] = field(default_factory=dict)
     """Records that were not duplicates, by consumer."""
     left: Mapping[str, int] = field(default_factory=dict)
-    """What must be nowhere, by what it is."""
+    """Number of things that must not be left, by what they are."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _wrong(due: Due, held: Held) -> Collection[str]:
     wrong = [f"{what}: {count}" for what, count in held.left.items() if count]
     unknown = held.events.keys() - due.events
     if unknown:
-        wrong.append(f"events that nobody sent: {sorted(unknown)[:3]}")
+        wrong.append(f"events that were never sent: {sorted(unknown)[:3]}")
     if dict(held.stock) != dict(due.stock):
         wrong.append(f"articles sold {dict(held.stock)}, due {dict(due.stock)}")
     for what, count in (("reserved", held.reserved), ("oversold", held.oversold)):

@@ -42,7 +42,7 @@ _STREAMING: Final = "SELECT count(*) FROM pg_stat_replication WHERE state = 'str
 
 @dataclass
 class PostgresServer:
-    """One server on a folder and a port of its own."""
+    """One server on its own folder and port."""
 
     programs: Path
     data: Path
@@ -76,7 +76,7 @@ class PostgresServer:
         self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Continue them."""
         self._signal_all(signal.SIGCONT)
 
     def ask(self, statement: str, database: str = "postgres") -> Any:  # noqa: ANN401 - a value
@@ -158,7 +158,7 @@ class Takeover:
         self.follow()
 
     def follow(self) -> None:
-        """Make the standby anew from the primary, and have commits wait for it from then on."""
+        """Make a new standby from the primary; from then on each commit waits for it."""
         standby = self.standby
         shutil.rmtree(standby.data, ignore_errors=True)
         standby.data.mkdir()
@@ -191,7 +191,7 @@ class Takeover:
         self.password = password
 
     def cut_off(self) -> None:
-        """End all sessions of the role: the next ones sign in anew."""
+        """End all sessions of the role: the next ones sign in again."""
         own = f"FROM pg_stat_activity WHERE usename = '{ROLE}'"
         self.primary.ask(f"SELECT count(pg_terminate_backend(pid)) {own}")
 
