@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from router.evaluation.system import probe
+from tests.parts.dev_process import Place
 from tests.parts.leash import Leash
 from tests.parts.ports import free_port
 from tests.parts.source import ROOT
@@ -163,7 +164,7 @@ def _shifted(clock: str | None) -> Mapping[str, str]:
 class Crew:
     """All processes by name."""
 
-    folder: Path
+    place: Place
     members: Mapping[str, Instance]
 
     def of(self, component: str) -> Sequence[Instance]:
@@ -171,15 +172,8 @@ class Crew:
         return [each for each in self.members.values() if each.component == component]
 
     def run(self, *arguments: str) -> str:
-        """Run a command to its end, and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "consumers", *arguments],
-            cwd=self.folder,
-            env=_environment(self.folder),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run a command in a process that is shared by all, and return what it printed."""
+        done = self.place.quick(*arguments)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -220,11 +214,13 @@ class Crew:
 @contextlib.contextmanager
 def crew(folder: Path, without: str | None, *, spooled: bool) -> Iterator[Crew]:
     """End what was started with the block; edges have spools if `spooled`."""
-    made = Crew(folder, {name: _instance(name, folder, without, spooled) for name in _NAMES})
+    place = Place(folder, {"PAYROUTER_CONFIG": str(folder / "payrouter.toml")})
+    made = Crew(place, {name: _instance(name, folder, without, spooled) for name in _NAMES})
     try:
         yield made
     finally:
         made.end()
+        place.close()
 
 
 def _instance(name: str, folder: Path, without: str | None, spooled: bool) -> Instance:  # noqa: FBT001 - of this module
