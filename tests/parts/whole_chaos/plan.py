@@ -1,7 +1,7 @@
 """The plan of a chaos run: every fault, in order. It is a function of seed and size alone."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -23,6 +23,10 @@ _TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "database": (PRIMARY, STANDBY),
 }
 
+_ALONE: Final = ("killed in an outage", "taken over")
+_JOINING: Final = 0.5
+"""Share of the faults that begin together with the one before, where both may."""
+
 SESSION_SECONDS: Final = 6.0
 """Session time-out of the consumers: a freeze is longer."""
 
@@ -41,7 +45,10 @@ SETTINGS: Final = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: `seconds` is how long it lasts, `after` the deliveries begun before it."""
+    """One fault: `seconds` is how long it lasts, `after` the deliveries begun before it.
+
+    One that `joins` begins together with the fault before it, in another part of the deployment.
+    """
 
     number: int
     after: int
@@ -49,12 +56,20 @@ class Fault:
     target: str
     seconds: float
     value: str = ""
+    joins: bool = False
+
+    @property
+    def part(self) -> str | None:
+        """The part that it breaks alone; None if it needs or breaks several."""
+        part, _, how = self.kind.partition(" ")
+        return part if part in _TARGETS and how not in _ALONE else None
 
     @property
     def line(self) -> str:
         """A line of the plan."""
         where = f"{self.target} {self.value}".strip()
-        return f"{self.number:>4} {self.after:>6}  {self.kind:<24} {where:<32} {self.seconds:.1f} s"
+        begins = "joins" if self.joins else self.after
+        return f"{self.number:>4} {begins:>6}  {self.kind:<24} {where:<32} {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,29 @@ def planned(seed: int, size: Size) -> Sequence[Fault]:
     kinds = [f"{KILLED[number % len(KILLED)]} killed" for number in range(size.kills)]
     kinds += [kind for kind in OTHERS for _ in range(size.others)]
     random.shuffle(kinds)
-    return list(_numbered(kinds, size.deliveries, random))
+    return list(_joined(_numbered(kinds, size.deliveries, random), random))
+
+
+def rounds(plan: Sequence[Fault]) -> Sequence[Sequence[Fault]]:
+    """Return the faults that begin together."""
+    found: list[list[Fault]] = []
+    for fault in plan:
+        if fault.joins:
+            found[-1].append(fault)
+        else:
+            found.append([fault])
+    return found
+
+
+def _joined(faults: Iterable[Fault], random: Random) -> Iterator[Fault]:
+    before: Fault | None = None
+    for fault in faults:
+        joins = random.random() < _JOINING
+        if joins and before and None not in {before.part, fault.part} and not before.joins:
+            before = replace(fault, joins=before.part != fault.part)
+        else:
+            before = fault
+        yield before
 
 
 def _numbered(kinds: Sequence[str], deliveries: int, random: Random) -> Iterator[Fault]:

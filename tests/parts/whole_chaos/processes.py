@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from router.evaluation.system import probe
 from tests.parts.dev_process import Place
 from tests.parts.leash import Leash
@@ -106,6 +108,14 @@ class Instance:
     def ready(self) -> tuple[bool, str]:
         """Return whether it is ready, and the text of its probe."""
         return probe(f"http://127.0.0.1:{self.ports['management']}/readyz")
+
+    def measured(self, *names: str) -> float | None:
+        """Return the sum of metrics, 0 for those that it has not; None if it does not answer."""
+        good, text = probe(f"http://127.0.0.1:{self.ports['management']}/metrics")
+        if not good:
+            return None
+        families = text_string_to_metric_families(text)
+        return sum(each.value for of in families for each in of.samples if each.name in names)
 
     def tail(self) -> str:
         """Return the last lines of its log."""

@@ -18,6 +18,8 @@ RECOVERED_SECONDS: Final = 240.0
 _PAUSE_SECONDS: Final = 0.15
 _FENCES: Final = "SELECT topic, partition, next_offset FROM {}.fence"
 
+SPOOLED: Final = "payrouter_spool_waiting_records"
+
 Positions = Mapping[tuple[str, int], int]
 
 
@@ -26,12 +28,22 @@ async def recovered(site: Site, began: float) -> float:
     try:
         async with asyncio.timeout(RECOVERED_SECONDS):
             await site.gateways.answered(site.gateways.begun)
+            await drained(site)
             await applied(site)
     except TimeoutError:
         said = await asyncio.to_thread(site.crew.said)
         message = f"not recovered after {RECOVERED_SECONDS} s:\n{await behind(site)}\n{said}"
         raise AssertionError(message) from None
     return time.monotonic() - began
+
+
+async def drained(site: Site) -> None:
+    """Wait until the spools of all edges are empty."""
+    edges = site.crew.of("edge") if site.spooled else ()
+    for edge in edges:
+        while await asyncio.to_thread(edge.measured, SPOOLED) != 0:
+            site.crew.mind()
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def applied(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from tests.parts.whole_chaos.breaking import FAULTS
 from tests.parts.whole_chaos.gateway import resent
 from tests.parts.whole_chaos.orders import Due, Sold, sold
-from tests.parts.whole_chaos.plan import Fault, Size, planned
+from tests.parts.whole_chaos.plan import Fault, Size, planned, rounds
 from tests.parts.whole_chaos.progress import recovered
 from tests.parts.whole_chaos.report import Stored, machine, say
 from tests.parts.whole_chaos.sinks import Verdict, begun_during, counted, held, judged, settled
@@ -76,16 +76,19 @@ async def run(wanted: Wanted) -> Result:
 
 async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
     """Send everything, and make each fault among the deliveries that belong to it."""
-    made = []
-    borders = [*(fault.after for fault in plan), len(here.gateways.sold)][1:]
+    made: list[Made] = []
+    together = rounds(plan)
+    borders = [*(faults[0].after for faults in together), len(here.gateways.sold)][1:]
     async with here.gateways.sending():
-        for fault, border in zip(plan, borders, strict=True):
+        for faults, border in zip(together, borders, strict=True):
             here.gateways.allow(border)
             await asyncio.sleep(PROMPT_SECONDS)
             began = time.monotonic()
-            await FAULTS[fault.kind](here, fault)
-            made.append(Made(fault, await recovered(here, began)))
-            say(f"{fault.line}   recovered {made[-1].seconds:5.1f} s, {_state(here)}")
+            await asyncio.gather(*(FAULTS[fault.kind](here, fault) for fault in faults))
+            seconds = await recovered(here, began)
+            for fault in faults:
+                made.append(Made(fault, seconds))
+                say(f"{fault.line}   recovered {seconds:5.1f} s, {_state(here)}")
         here.gateways.allow(len(here.gateways.sold))
     return made
 

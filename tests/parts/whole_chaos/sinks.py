@@ -11,7 +11,7 @@ from typing import Any, Final
 from tests.parts.waiting import eventually
 from tests.parts.whole_chaos.orders import Due, Effect, Sold
 from tests.parts.whole_chaos.plan import CONSUMERS
-from tests.parts.whole_chaos.progress import applied, asked
+from tests.parts.whole_chaos.progress import SPOOLED, applied, asked, drained
 from tests.parts.whole_chaos.site import READ, Site
 
 SETTLED_SECONDS: Final = 180.0
@@ -39,6 +39,12 @@ _LEFT: Final = {
     "parked records": "SELECT count(*) FROM {}.held WHERE state = 'parked'",
     "unsent outcomes": "SELECT count(*) FROM {}.outbox",
 }
+_SPOOL: Final = (
+    SPOOLED,
+    "payrouter_spool_aside_records",
+    "payrouter_spool_refused_files",
+    "payrouter_spool_damaged_records_total",
+)
 _UNSENT: Final = "SELECT count(*) FROM notifications.message WHERE state <> 'sent'"
 _COUNTS: Final = "SELECT sum(applied), sum(duplicate), sum(stale), sum(gaps) FROM {}.fence"
 
@@ -111,6 +117,7 @@ def _wrong(due: Due, held: Held) -> Collection[str]:
 async def settled(site: Site) -> None:
     """Wait until all is applied, all outcomes are sent and applied, and all messages are sent."""
     async with asyncio.timeout(SETTLED_SECONDS):
+        await drained(site)
         await applied(site)
     for statement in (*(_LEFT["unsent outcomes"].format(name) for name in CONSUMERS), _UNSENT):
         await eventually(lambda s=statement: _none(site, s), statement, seconds=SETTLED_SECONDS)  # type: ignore[misc]
@@ -158,6 +165,8 @@ async def _everything_left(site: Site) -> Mapping[str, int]:
     left["processes that ended by themselves"] = sum(
         len(each.ended) for each in site.crew.members.values()
     )
+    for edge in site.crew.of("edge"):
+        left["records in spools"] += int(await asyncio.to_thread(edge.measured, *_SPOOL) or 0)
     await asyncio.to_thread(site.crew.run, "ledger", "verify")
     return left
 

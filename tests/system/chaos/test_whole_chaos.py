@@ -12,7 +12,7 @@ from tests.parts.whole_chaos.run import Wanted, as_stored, run
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
 DELIVERIES = 600
-SEED = 20261130
+SEED = 117
 
 
 async def test_every_fault_once_leaves_the_sinks_exact(capsys: pytest.CaptureFixture[str]) -> None:

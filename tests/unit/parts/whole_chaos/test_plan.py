@@ -15,6 +15,7 @@ from tests.parts.whole_chaos.plan import (
     STANDBY,
     Size,
     planned,
+    rounds,
     shown,
 )
 
@@ -55,3 +56,12 @@ def test_a_frozen_consumer_loses_its_session() -> None:
 def test_the_table_has_a_line_for_each_fault() -> None:
     plan = planned(1, Size.of(600))
     assert len(shown(plan).splitlines()) == 1 + len(plan)
+
+
+def test_faults_that_begin_together_break_different_parts() -> None:
+    together = rounds(planned(1, Size.of(50_000)))
+    pairs = [faults for faults in together if len(faults) > 1]
+    assert len(pairs) > 30
+    assert all(len({fault.part for fault in faults}) == len(faults) == 2 for faults in pairs)
+    assert not any(fault.part is None for faults in pairs for fault in faults)
+    assert [fault for faults in together for fault in faults] == planned(1, Size.of(50_000))
