@@ -1,9 +1,11 @@
 """One chaos run: sends under faults, waits for recovery after each, and judges the sinks."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from tests.parts.whole_chaos.breaking import FAULTS
@@ -16,6 +18,8 @@ from tests.parts.whole_chaos.sinks import Verdict, begun_during, counted, held, 
 from tests.parts.whole_chaos.site import Site, can_spool, site
 
 NO_FAULT: Final = "no fault"
+
+LOGS: Final = Path("build")
 
 PROMPT_SECONDS: Final = 0.3
 """How long deliveries flow before the fault that belongs to them."""
@@ -66,12 +70,29 @@ async def run(wanted: Wanted) -> Result:
     spooled = can_spool()
     async with site(every, wanted.rate, wanted.without, spooled=spooled) as here:
         say(f"started after {time.monotonic() - began:.0f} s; {len(every)} deliveries")
-        made = await under_faults(here, plan)
-        await here.gateways.answered(len(every))
-        await here.gateways.acknowledged()
-        say("all delivered; waiting until all is applied and sent")
-        unsettled = await _unsettled(here)
-        return await _result(wanted, here, plan, made, unsettled, began)
+        with _logs_kept(here, wanted.seed):
+            made = await under_faults(here, plan)
+            await here.gateways.answered(len(every))
+            await here.gateways.acknowledged()
+            say("all delivered; waiting until all is applied and sent")
+            unsettled = await _unsettled(here)
+            return await _result(wanted, here, plan, made, unsettled, began)
+
+
+@contextlib.contextmanager
+def _logs_kept(here: Site, seed: int) -> Iterator[None]:
+    """Keep the logs of a run that could not be finished."""
+    try:
+        yield
+    except Exception:
+        _keep_logs(here, seed)
+        raise
+
+
+def _keep_logs(here: Site, seed: int) -> None:
+    where = LOGS / f"chaos-{seed}"
+    here.keep_logs(where)
+    say(f"logs: {where}")
 
 
 async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
@@ -117,6 +138,7 @@ async def _result(
     verdict = judged(Due.of(accepted), await held(here))
     if not verdict.clean or unsettled:
         say(await asyncio.to_thread(here.crew.said))
+        _keep_logs(here, wanted.seed)
     return Result(
         wanted,
         made,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,14 @@ class Site:
     receiver: Hook
     topics: Topics
     spooled: bool
+
+    def keep_logs(self, where: Path) -> None:
+        """Copy the logs of all processes and of the database to a folder."""
+        where.mkdir(parents=True, exist_ok=True)
+        for log in (*self.folder.glob("*.log"), *self.store.folder.glob("*.log")):
+            shutil.copy(log, where)
+        for name, node in self.kafka.nodes.items():
+            (where / f"{name}.log").write_text(node.log_tail(), encoding="utf-8")
 
     def write_secret(self, name: str, text: str) -> None:
         """Replace a secret in its file, as a platform does: by renaming."""
