@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from confluent_kafka import Producer
@@ -18,7 +19,7 @@ from router.evaluation.placed import placed_order
 from router.evaluation.send import simulate
 from router.providers import Key
 from tests.parts.edge.raw_http import exchange, request
-from tests.parts.whole_chaos.orders import Sold
+from tests.parts.whole_chaos.orders import Effect, Sold
 
 _ATTEMPT_SECONDS: Final = 8.0
 """Longer than an endpoint's deadline: an edge that runs answers before."""
@@ -27,6 +28,14 @@ _AGAIN_SECONDS: Final = 0.4
 _AT_ONCE: Final = 150
 _ACKNOWLEDGED_SECONDS: Final = 300.0
 SUCCESS: Final = range(200, 300)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The first attempt to deliver an event."""
+
+    number: int
+    at: datetime
 
 
 @dataclass
@@ -44,6 +53,8 @@ class Gateways:
     """Deliveries that may begin so far."""
     accepted: dict[int, float] = field(default_factory=dict)
     """When each delivery was first answered with success, by its number."""
+    first: dict[Effect, Begun] = field(default_factory=dict)
+    """When each event was first sent."""
     answers: Counter[str] = field(default_factory=Counter)
     """Statuses of all answers, and errors of connections."""
     _placed: int = 0
@@ -105,6 +116,8 @@ class Gateways:
                 at = time.monotonic()
             await self._under_way.acquire()
             tasks.create_task(self._deliver(self.sold[self.begun]))
+            each = self.sold[self.begun]
+            self.first.setdefault(each.effect, Begun(each.number, datetime.now(UTC)))
             self.begun += 1
             at = max(at + 1 / self.rate, time.monotonic() - 1)
             await asyncio.sleep(max(0.0, at - time.monotonic()))

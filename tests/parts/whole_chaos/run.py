@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,15 @@ from tests.parts.whole_chaos.orders import Due, Sold, sold
 from tests.parts.whole_chaos.plan import Fault, Size, planned, rounds
 from tests.parts.whole_chaos.progress import recovered
 from tests.parts.whole_chaos.report import Stored, machine, say
-from tests.parts.whole_chaos.sinks import Verdict, begun_during, counted, held, judged, settled
+from tests.parts.whole_chaos.sinks import (
+    Verdict,
+    begun_during,
+    counted,
+    delays,
+    held,
+    judged,
+    settled,
+)
 from tests.parts.whole_chaos.site import Site, can_spool, site
 
 NO_FAULT: Final = "no fault"
@@ -27,7 +36,7 @@ PROMPT_SECONDS: Final = 0.3
 
 @dataclass(frozen=True)
 class Made:
-    """A fault that was made, and how long it took until everything moved again."""
+    """A fault, and the longest that a delivery first sent under it took until it was applied."""
 
     fault: Fault
     seconds: float
@@ -71,12 +80,12 @@ async def run(wanted: Wanted) -> Result:
     async with site(every, wanted.rate, wanted.without, spooled=spooled) as here:
         say(f"started after {time.monotonic() - began:.0f} s; {len(every)} deliveries")
         with _logs_kept(here, wanted.seed):
-            made = await under_faults(here, plan)
+            await under_faults(here, plan)
             await here.gateways.answered(len(every))
             await here.gateways.acknowledged()
             say("all delivered; waiting until all is applied and sent")
             unsettled = await _unsettled(here)
-            return await _result(wanted, here, plan, made, unsettled, began)
+            return await _result(wanted, here, plan, unsettled, began)
 
 
 @contextlib.contextmanager
@@ -95,9 +104,8 @@ def _keep_logs(here: Site, seed: int) -> None:
     say(f"logs: {where}")
 
 
-async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
+async def under_faults(here: Site, plan: Sequence[Fault]) -> None:
     """Send everything, and make each fault among the deliveries that belong to it."""
-    made: list[Made] = []
     together = rounds(plan)
     borders = [*(faults[0].after for faults in together), len(here.gateways.sold)][1:]
     async with here.gateways.sending():
@@ -108,10 +116,22 @@ async def under_faults(here: Site, plan: Sequence[Fault]) -> Sequence[Made]:
             await asyncio.gather(*(FAULTS[fault.kind](here, fault) for fault in faults))
             seconds = await recovered(here, began)
             for fault in faults:
-                made.append(Made(fault, seconds))
-                say(f"{fault.line}   recovered {seconds:5.1f} s, {_state(here)}")
+                say(f"{fault.line}   recovered after {seconds:5.1f} s, {_state(here)}")
         here.gateways.allow(len(here.gateways.sold))
-    return made
+
+
+def made_of(plan: Sequence[Fault], delays: Iterable[tuple[int, float]]) -> Sequence[Made]:
+    """Return the faults with the longest delay of a delivery that was first sent during each."""
+    together = rounds(plan)
+    longest = [0.0 for _ in together]
+    for number, seconds in delays:
+        at = bisect_right([faults[0].after for faults in together], number) - 1
+        longest[at] = max(longest[at], seconds)
+    return [
+        Made(fault, seconds)
+        for faults, seconds in zip(together, longest, strict=True)
+        for fault in faults
+    ]
 
 
 def _state(here: Site) -> str:
@@ -130,7 +150,6 @@ async def _result(
     wanted: Wanted,
     here: Site,
     plan: Sequence[Fault],
-    made: Sequence[Made],
     unsettled: Sequence[str],
     began: float,
 ) -> Result:
@@ -141,7 +160,7 @@ async def _result(
         _keep_logs(here, wanted.seed)
     return Result(
         wanted,
-        made,
+        made_of(plan, await delays(here)) if plan else (),
         Verdict(verdict.lost, verdict.doubled, [*unsettled, *verdict.wrong]),
         len(accepted),
         resent(here.gateways.answers, len(accepted)),

@@ -28,6 +28,15 @@ JOIN ledger.account ON account.id = account_id
 WHERE purpose IN ('payments', 'payouts')
 GROUP BY 1, 2
 """
+_APPLIED: Final = """
+SELECT type, coalesce(reference, provider_reference) AS name, applied_at FROM ledger.event
+UNION ALL
+SELECT type, coalesce(reference, provider_reference), applied_at FROM notifications.change
+UNION ALL
+SELECT ledger.event.type, coalesce(reference, provider_reference), inventory.event.applied_at
+FROM inventory.event JOIN ledger.event USING (event_id)
+"""
+_LAST: Final = f"SELECT type, name, max(applied_at) FROM ({_APPLIED}) AS each GROUP BY 1, 2"
 _STOCK: Final = "SELECT sku, committed, reserved, oversold FROM inventory.stock"
 _ORDERS: Final = "SELECT reference, status FROM inventory.orders"
 _MESSAGES: Final = """
@@ -184,6 +193,19 @@ async def counted(site: Site) -> Mapping[str, Mapping[str, int]]:
         name: dict(zip(names, map(int, (await _rows(site, _COUNTS.format(name)))[0]), strict=True))
         for name in CONSUMERS
     }
+
+
+async def delays(site: Site) -> Sequence[tuple[int, float]]:
+    """Return for each event the number of its first delivery, and its seconds.
+
+    They run from the first attempt to deliver it until the last consumer has applied it.
+    """
+    first = site.gateways.first
+    return [
+        (first[kind, name].number, (at - first[kind, name].at).total_seconds())
+        for kind, name, at in await _rows(site, _LAST)
+        if (kind, name) in first
+    ]
 
 
 async def _rows(site: Site, statement: str) -> list[Any]:

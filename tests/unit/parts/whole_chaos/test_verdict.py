@@ -10,7 +10,7 @@ import pytest
 
 from tests.parts.whole_chaos.orders import PAID, PAID_OUT, Due, Sold, sold
 from tests.parts.whole_chaos.plan import Fault
-from tests.parts.whole_chaos.run import NO_FAULT, by_kind
+from tests.parts.whole_chaos.run import NO_FAULT, by_kind, made_of
 from tests.parts.whole_chaos.sinks import Held, judged
 
 SOLD = sold(1, 300)
@@ -113,6 +113,16 @@ def test_anything_else_is_named(what: str) -> None:
     assert not verdict.clean
     (line,) = verdict.wrong
     assert line.startswith(what)
+
+
+def test_a_fault_takes_as_long_as_the_slowest_delivery_first_sent_under_it() -> None:
+    plan = [
+        Fault(0, 0, "edge killed", "edge-0", 0),
+        Fault(1, 5, "broker killed", "broker-0", 0, joins=True),
+        Fault(2, 10, "consumer killed", "ledger-0", 0),
+    ]
+    made = made_of(plan, [(0, 1.0), (7, 4.0), (9, 3.0), (10, 2.0)])
+    assert [(each.fault.number, each.seconds) for each in made] == [(0, 4.0), (1, 4.0), (2, 2.0)]
 
 
 def test_an_order_counts_for_the_fault_under_which_it_was_first_delivered() -> None:
