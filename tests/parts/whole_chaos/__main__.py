@@ -7,9 +7,8 @@ import argparse
 import asyncio
 import sys
 
-from tests.parts.tls_postgres import programs
 from tests.parts.whole_chaos.plan import Size, planned, shown
-from tests.parts.whole_chaos.processes import faked_time
+from tests.parts.whole_chaos.processes import missing
 from tests.parts.whole_chaos.report import say, store
 from tests.parts.whole_chaos.report import shown as table
 from tests.parts.whole_chaos.run import Wanted, as_stored, run
@@ -40,13 +39,8 @@ def main() -> int:
     say(shown(planned(wanted.seed, wanted.size)))
     if plan_alone:
         return 0
-    missing = [
-        f"no {name}"
-        for name, found in (("postgresql", programs()), ("faketime", faked_time()))
-        if found is None
-    ]
-    if missing:
-        say("\n".join(missing))
+    if reason := missing():
+        say(reason)
         return 1
     result = asyncio.run(run(wanted))
     made = as_stored(result)

@@ -1,7 +1,7 @@
 """Writes the table into docs/exactly-once.md: `python -m tests.parts.whole_chaos.page [--check]`.
 
-The table is between `<!-- chaos -->` and `<!-- end of chaos -->`. It sums up the largest clean or
-unclean runs of build/chaos.json without a guard removed, one for each seed.
+The table is between `<!-- chaos -->` and `<!-- end of chaos -->`. It sums up the largest
+runs of build/chaos.json without a guard removed, one for each seed.
 """
 
 import re

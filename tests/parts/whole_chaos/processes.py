@@ -17,6 +17,7 @@ from tests.parts.dev_process import Place
 from tests.parts.leash import Leash
 from tests.parts.ports import free_port
 from tests.parts.source import ROOT
+from tests.parts.tls_postgres import programs
 from tests.parts.waiting import until
 from tests.parts.whole_chaos.plan import EDGES, MEMBERS
 
@@ -30,6 +31,13 @@ _NAMES: Final = (*EDGES, *MEMBERS)
 def faked_time() -> Path | None:
     """Return the library that shifts the clock of a process; None if it is not installed."""
     return next(iter(sorted(_LIBRARIES.glob(f"*/{FAKED_TIME}"))), None)
+
+
+def missing() -> str | None:
+    """Return why a chaos run is not possible here, or None if it is."""
+    if programs() is None:
+        return "no PostgreSQL (Debian: apt install postgresql)"
+    return None if faked_time() else "no libfaketime (Debian: apt install faketime)"
 
 
 @dataclass
