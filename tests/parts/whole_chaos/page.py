@@ -39,9 +39,11 @@ def _measured(runs: Sequence[Stored]) -> str:
     deliveries, again = (sum(each[what] for each in runs) for what in ("deliveries", "again"))
     wrong = sum(len(each["wrong"]) for each in runs)
     at = runs[-1]["machine"]
+    load = max(each["machine"]["load_average"] for each in runs)
     return (
-        f"Measured {at['measured_at'][:10]} on {at['cores']} cores; seeds {seeds}; {deliveries} "
-        f"deliveries accepted, {again} attempts refused or without answer; other findings: {wrong}."
+        f"Measured {at['measured_at'][:10]} on {at['cores']} cores, load {load:.0f} at the end; "
+        f"seeds {seeds}; {deliveries} deliveries accepted, {again} attempts refused or without "
+        f"answer; other findings: {wrong}."
     )
 
 
