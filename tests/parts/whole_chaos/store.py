@@ -27,9 +27,12 @@ _ADMITTED: Final = (
     f"host replication {USER} 127.0.0.1/32 trust\n"
     "host all all 127.0.0.1/32 scram-sha-256\n"
 )
+_END_SECONDS: Final = 60.0
 _SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    # In its folder, which is removed: a killed server leaves segments of /dev/shm behind.
+    "dynamic_shared_memory_type": "mmap",
     "max_connections": "150",
     "wal_retrieve_retry_interval": "200ms",
     "wal_sender_timeout": "5s",
@@ -100,7 +103,11 @@ class PostgresServer:
             return
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.wait(60)
+        try:
+            self.process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self._leash.release()
         self.process = None
 
@@ -201,9 +208,10 @@ class Takeover:
         self.primary.ask("SELECT pg_reload_conf()")
 
     def destroy(self) -> None:
-        """Kill both and remove their data."""
-        for each in self.servers:
-            each.kill()
+        """Stop both and remove their data."""
+        for each in reversed(self.servers):
+            each.resume()
+            each.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
