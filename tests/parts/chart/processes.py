@@ -17,7 +17,7 @@ secrets = ["{secret}"]
 """
 """The content of a Secret with a whole configuration."""
 
-WHOLE: Final = ("current", "next", "url")
+WHOLE: Final = ("current", "next", "url", "session", "client")
 """Keys of the Secrets that are mounted as they are, in the values of the samples."""
 
 
@@ -31,8 +31,10 @@ def payrouter_containers(case: str) -> Iterator[tuple[Rendered, Rendered]]:
 
 def settings_of(case: str, workload: Rendered, container: Rendered, root: Path) -> Settings:
     """Load what a container would, with its file system below `root`."""
+    claims = workload["spec"].get("volumeClaimTemplates", [])
+    volumes = [*pod_of(workload)["volumes"], *(claim["metadata"] for claim in claims)]
     for mount in container["volumeMounts"]:
-        (volume,) = [v for v in pod_of(workload)["volumes"] if v["name"] == mount["name"]]
+        (volume,) = [v for v in volumes if v["name"] == mount["name"]]
         _fill(case, volume, below(root, mount["mountPath"]), root)
     environ = {
         name: str(below(root, value)) if value.startswith("/") else value

@@ -19,6 +19,7 @@ CASES: Final[Mapping[str, Path]] = {
     "large": CHART / "values-large.yaml",
     "plain": SAMPLES / "values" / "plain.yaml",
     "certificates": SAMPLES / "values" / "certificates.yaml",
+    "durable": SAMPLES / "values" / "durable.yaml",
 }
 """The values that the chart is rendered with."""
 
@@ -56,6 +57,17 @@ def the(case: str, kind: str, component: str) -> Rendered:
         each
         for each in of_kind(case, kind).values()
         if each["metadata"]["labels"]["app.kubernetes.io/component"] == component
+    ]
+    (only,) = found
+    return only
+
+
+def edge_of(case: str) -> Rendered:
+    """Return the workload of the edge: a StatefulSet if it has a spool."""
+    found = [
+        each
+        for each in of_kind(case, "Deployment", "StatefulSet").values()
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] == "edge"
     ]
     (only,) = found
     return only

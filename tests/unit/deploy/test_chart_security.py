@@ -92,7 +92,9 @@ def test_volumes_that_are_mounted_are_the_ones_declared() -> None:
     for workload in workloads():
         pod = pod_of(workload)
         mounted = {m["name"] for c in containers(pod) for m in c["volumeMounts"]}
-        assert mounted == {volume["name"] for volume in pod["volumes"]}, workload["metadata"]
+        claimed = workload["spec"].get("volumeClaimTemplates", [])
+        declared = [*pod["volumes"], *(claim["metadata"] for claim in claimed)]
+        assert mounted == {volume["name"] for volume in declared}, workload["metadata"]
 
 
 def _secrets(model: type[BaseModel], under: str) -> Iterator[str]:

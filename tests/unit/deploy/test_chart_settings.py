@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from consumers.cli import command_line
+from consumers.console.app import refuse_open_console
 from consumers.discovery import discover, topics_beside
 from consumers.runtime.settings import Tuning
 from router.configuration.settings import Settings
@@ -69,6 +70,11 @@ def test_every_process_reads_a_valid_configuration_and_listens_on_its_ports(
             case ["exporter"]:
                 assert ports == {"management": settings.exporter.management_port}
                 assert settings.exporter.management_host != "127.0.0.1"
+            case ["console"]:
+                console = settings.console
+                assert ports == {"pages": console.port, "management": console.management_port}
+                assert console.host == console.management_host != "127.0.0.1"
+                refuse_open_console(settings)
             case _:
                 assert ports == {}
 
@@ -111,7 +117,7 @@ def test_commands_are_those_of_the_command_line(case: str) -> None:
         command: click.Command = cli
         words = list(container["args"])
         with click.Context(cli) as context:
-            while isinstance(command, click.Group):
+            while isinstance(command, click.Group) and words:
                 found = command.get_command(context, words.pop(0))
                 assert found is not None, container["args"]
                 command = found
@@ -222,7 +228,7 @@ def test_files_that_a_configuration_names_are_mounted(case: str) -> None:
     for workload, container in payrouter_containers(case):
         mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
         for path in _paths(case, workload, container):
-            assert str(Path(path).parent) in mounted, (workload["metadata"]["name"], path)
+            assert {path, str(Path(path).parent)} & mounted, (workload["metadata"]["name"], path)
 
 
 def _paths(case: str, workload: Rendered, container: Rendered) -> Iterator[str]:
