@@ -27,7 +27,7 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-co
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos rolling platform console chart chart-cluster lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos chaos-page faults rolling platform console chart chart-cluster lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -96,8 +96,15 @@ bench-page: $(READY) ## write the figures of build/bench.json into docs/performa
 attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --only scrapes"
 	@$(BIN)/python -m tests.parts.attacks $(ARGS)
 
-chaos: $(READY) ## the fault runs in their long form
-	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
+chaos: $(READY) ## a whole deployment under seeded faults; ARGS="--seed 1 --deliveries 50000"
+	@$(BIN)/python -m tests.parts.whole_chaos $(ARGS)
+
+chaos-page: $(READY) ## write the table of build/chaos.json into docs/exactly-once.md
+	@$(BIN)/python -m tests.parts.whole_chaos.page
+
+faults: $(READY) ## the runs of single faults in their long form
+	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos --deselect \
+		tests/system/chaos/test_whole_chaos.py $(ARGS)
 
 rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --rate 50"
 	@$(BIN)/python -m tests.parts.rolling $(ARGS)

@@ -21,7 +21,10 @@ _LOOK = (
     *(tree.DOCTOR, tree.TRACE, tree.OFFSETS, tree.LEDGER, tree.INVENTORY, tree.NOTIFICATIONS),
     *(edge_tree.REFUSED, edge_tree.VERIFY, edge_tree.METRICS),
 )
-_FIX = (tree.CASES, tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, tree.BRAKE, tree.OUTBOX)
+_FIX = (
+    *(tree.CASES, tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, edge_tree.SPOOL),
+    *(tree.BRAKE, tree.OUTBOX),
+)
 _SET_UP = (
     *(edge_tree.CONFIG, tree.DB, edge_tree.TOPICS, tree.RIGHTS, edge_tree.ENDPOINT),
     *(edge_tree.COMPLETION, edge_tree.MAN),

@@ -6,8 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from router.configuration.database_url import database_url_now
-from router.configuration.settings import Settings, read_database
+from router.configuration.settings import Settings, database_url_now, read_database
 from router.configuration.values import DatabaseSettings
 from router.errors import ConfigurationError
 

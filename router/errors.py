@@ -98,6 +98,18 @@ class NotDurable(RefusedDelivery):
     resend = True
 
 
+class RecordRefused(NotDurable):
+    """The broker answered that it does not take a record.
+
+    `for_good`: it takes others of the topic, so that sending this one again cannot succeed.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, for_good: bool) -> None:
+        """Store whether the record itself is the cause."""
+        super().__init__(reason, detail)
+        self.for_good = for_good
+
+
 class NotUnderstood(Exception):  # noqa: N818 - named after the event
     """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole.
 

@@ -16,6 +16,7 @@ from consumers.doctor.query_broker import query_broker
 from consumers.doctor.query_stores import StoreUnanswered, query_store, store_needs
 from consumers.doctor.results import CheckedArea, CheckResult, has_failed
 from consumers.doctor.showing import show_results
+from consumers.doctor.spool import judge_spool
 from consumers.doctor.stores import judge_store, store_away
 from consumers.rights.needed import EDGE, process_rights
 from consumers.runtime.configured import Consumer
@@ -178,4 +179,5 @@ def _endpoints(configured: Configured) -> Sequence[CheckResult]:
     return [
         *judge_endpoints(settings, gates, found, datetime.now(UTC)),
         *judge_skews(edge, query_skews(edge)),
+        *judge_spool(settings.spool),
     ]

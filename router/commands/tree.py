@@ -62,6 +62,22 @@ QUARANTINE: Final = group(
     ],
     FIX,
 )
+SPOOL: Final = group(
+    "spool",
+    "Show, check and publish deliveries stored while the broker was away.",
+    [
+        command(
+            "show",
+            "Show what waits in the spool, and what the broker refuses for good.",
+            f"{_HERE}.spool:show",
+        ),
+        command(
+            "drain", "Publish spools without an edge, and what is aside.", f"{_HERE}.spool:drain"
+        ),
+        command("verify", "Check every file of the spool.", f"{_HERE}.spool:verify"),
+    ],
+    FIX,
+)
 CONFIG: Final = group(
     "config",
     "Show and check the configuration in force, and describe every setting.",
@@ -125,7 +141,7 @@ MAN: Final = command(
 EDGE_COMMANDS: Final = (
     *(EDGE, SEND),
     *(REFUSED, VERIFY, METRICS),
-    QUARANTINE,
+    *(QUARANTINE, SPOOL),
     *(CONFIG, TOPICS, ENDPOINT, COMPLETION, MAN),
 )
 """All of them, in the order of the help."""

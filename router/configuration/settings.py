@@ -1,7 +1,7 @@
 """The whole configuration as one frozen model. Problems appear at the start, never later."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,10 +23,12 @@ from router.configuration.problems import nearest, problem_lines
 from router.configuration.process_settings import ConsoleSettings, ExporterSettings, LogSettings
 from router.configuration.secret_files import read_database_files, with_secrets_read
 from router.configuration.sources import read_sources
+from router.configuration.spool_settings import SpoolSettings
 from router.configuration.values import DatabaseSettings, Networks, PublicUrl
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
+from router.secrets.renewed import Renewed
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -288,6 +290,9 @@ class Settings(BaseModel):
         DatabaseSettings(), description="PostgreSQL database of the consumers."
     )
     topics: TopicsSettings = Field(TopicsSettings(), description="Names and needs of the topics.")
+    spool: SpoolSettings = Field(
+        SpoolSettings(), description="Where deliveries are stored while the broker is away."
+    )
     order: OrderSettings = Field(OrderSettings(), description="Shape of the platform's own orders.")
     log: LogSettings = Field(LogSettings(), description="What every process logs.")
     exporter: ExporterSettings = Field(
@@ -353,3 +358,20 @@ def read_database(values: object, under: str) -> DatabaseSettings:
         if not problems:
             return database
     raise ConfigurationError(*problems)
+
+
+def database_url_now(database: DatabaseSettings, under: str) -> Callable[[], str]:
+    """Return a function that returns the URL of a database and reads its file again if it changed.
+
+    `under` is the key of its table, for the log.
+    """
+    file = database.url_file
+    given = _url_text(database)
+    if file is None:
+        return lambda: given
+    make = lambda: _url_text(read_database({"url_file": str(file)}, under))  # noqa: E731 - one word
+    return Renewed((file,), make, given, f"{under}.url_file").now
+
+
+def _url_text(database: DatabaseSettings) -> str:
+    return database.url.get_secret_value() if database.url else ""

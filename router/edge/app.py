@@ -1,12 +1,13 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
-from router.broker.rights import KafkaOperation, edge_rights
+from router.broker.rights import edge_rights
 from router.broker.topics.creation import forbid_topic_creation
 from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.configuration.addresses import networks
@@ -39,10 +40,8 @@ from router.edge.http.watch import ConnectionWatch
 from router.edge.intake import Clock, Intake
 from router.edge.metrics import EdgeMetrics
 from router.edge.places import Places
-from router.edge.publishing.endangered import SafePublish
-from router.edge.publishing.producer_line import ProducerFactory
-from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
-from router.edge.publishing.record_room import RecordRoom
+from router.edge.publishing.endangered import SafePublish, safe_submit
+from router.edge.publishing.publish import KafkaPublisher, make_publisher, producer_factory
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.edge.reload import (
     CertificateMetrics,
@@ -64,6 +63,9 @@ from router.telemetry.management import (
     stop_with_parent,
 )
 
+if TYPE_CHECKING:
+    from router.edge.spool.service import SpoolService
+
 HEAD_SLACK_BYTES = 16 * 1024
 """How far a head may exceed its limit and still be parsed to its end."""
 
@@ -82,6 +84,11 @@ class EdgeProcess:
     reloading: Reloading
     topics: TopicWatch
     ready: Callable[[], Health]
+    spool: "SpoolService | None" = None
+
+    def opened(self) -> contextlib.AbstractContextManager[None]:
+        """Open the spool, if there is one; raises ConfigurationError if it cannot be used."""
+        return contextlib.nullcontext() if self.spool is None else self.spool.opened()
 
 
 def utc_now() -> datetime:
@@ -89,8 +96,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
-    """Assemble the edge without connecting to anything. Raises ConfigurationError."""
+def build_edge(settings: Settings, clock: Clock = utc_now, slot: int = 1) -> EdgeProcess:
+    """Assemble the edge without connecting to anything. Raises ConfigurationError.
+
+    `slot` is the number of this process among the workers, from 1.
+    """
     forbid_topic_creation()
     gates = checked_gates(settings)
     registry = process_registry()
@@ -99,31 +109,30 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     kafka = KafkaConnection.of(settings.kafka)
     make = producer_factory(kafka, settings.kafka.max_request_bytes)
     topic_watch = _topic_watch(settings, kafka, registry)
-    publisher = _publisher(settings, make, topic_watch, metrics)
+    publisher = make_publisher(settings, make, topic_watch, metrics)
+    safe = safe_submit(publisher, topic_watch, metrics)
+    spool = _spool(settings, slot, kafka, publisher, safe, registry)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
     refused = _refused_keeper(settings, kafka, metrics)
+    handler = DeliveryHandler(
+        _intake(settings, clock, metrics),
+        safe if spool is None else spool.submit,
+        *(places, admission, clock, metrics, refused),
+        get_log("edge"),
+        loop_delay.now,
+    )
     edge = Edge(
         gates=gates,
-        handler=DeliveryHandler(
-            _intake(settings, clock, metrics),
-            _submit(publisher, topic_watch, metrics),
-            places,
-            admission,
-            clock,
-            metrics,
-            refused,
-            get_log("edge"),
-            loop_delay.now,
-        ),
+        handler=handler,
         limits=_limits(settings),
         proxies=networks(settings.edge.trusted_proxies),
         metrics=metrics,
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
-            lifespan=_lifespan(publisher, topic_watch, refused),
+            lifespan=_lifespan(publisher, topic_watch, refused, spool),
             logger=None,
         ),
         admission=admission,
@@ -132,7 +141,8 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
     def ready() -> Health:
-        return topic_watch.health(publisher.health())
+        health = topic_watch.health(publisher.health())
+        return health if spool is None else spool.health(health)
 
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
@@ -143,7 +153,8 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
     reloading = Reloading(settings, live, ReloadMetrics(registry), get_log("edge"))
     return EdgeProcess(
-        edge, management, publisher, registry, door, loop_delay, live, reloading, topic_watch, ready
+        *(edge, management, publisher, registry, door, loop_delay),
+        *(live, reloading, topic_watch, ready, spool),
     )
 
 
@@ -152,11 +163,21 @@ def _intake(settings: Settings, clock: Clock, metrics: EdgeMetrics) -> Intake:
     return Intake(settings.topics.topics(), clock, new_traceparent, may_keep_stale, metrics)
 
 
-def _submit(
-    publisher: KafkaPublisher, topic_watch: TopicWatch, metrics: EdgeMetrics
-) -> SafePublish:
-    refused = metrics.publish_failures.labels("endangered").inc
-    return SafePublish(publisher.submit, topic_watch.problem, refused)
+def _spool(
+    settings: Settings,
+    slot: int,
+    kafka: KafkaConnection,
+    publisher: KafkaPublisher,
+    submit: SafePublish,
+    registry: CollectorRegistry,
+) -> "SpoolService | None":
+    """Make the spool, None if none is configured."""
+    if settings.spool.path is None:
+        return None
+    # Imported here: most edges need none of it.
+    from router.edge.spool.making import make_spool  # noqa: PLC0415 - as above
+
+    return make_spool(settings, slot, kafka, publisher, submit, registry)
 
 
 def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:
@@ -193,6 +214,18 @@ async def run_edge(
         stop_with_parent(stopped)
     following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
+    with process.opened():
+        await _serve_until(process, edge, following, stopped)
+    log.info("edge_stopped")
+
+
+async def _serve_until(
+    process: EdgeProcess,
+    edge: EdgeSettings,
+    following: contextlib.AbstractAsyncContextManager[None],
+    stopped: asyncio.Event,
+) -> None:
+    log = get_log("edge")
     async with (
         _bound(edge.host, edge.port) as public,
         _bound(edge.management_host, edge.management_port) as management,
@@ -200,10 +233,9 @@ async def run_edge(
         taking_deliveries(process, public, edge.drain_seconds),
         following,
     ):
-        log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
+        log.info("edge_started", endpoints=sorted(process.app.gates), port=edge.port)
         await stopped.wait()
         log.info("edge_stopping")
-    log.info("edge_stopped")
 
 
 @contextlib.asynccontextmanager
@@ -307,25 +339,6 @@ def _refused_keeper(
     )
 
 
-def _publisher(
-    settings: Settings, make: ProducerFactory, watch: TopicWatch, metrics: EdgeMetrics
-) -> KafkaPublisher:
-    topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
-    names = [*topics.events, topics.quarantine]
-    probe = probe_of(
-        names,
-        lambda topic: watch.number(topic, "min.insync.replicas"),
-        [each for each in watch.rights if each.operation is KafkaOperation.WRITE],
-    )
-    return KafkaPublisher(
-        make,
-        probe,
-        RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
-        metrics,
-        get_log("publish"),
-    )
-
-
 def _topic_watch(
     settings: Settings, kafka: KafkaConnection, registry: CollectorRegistry
 ) -> TopicWatch:
@@ -341,10 +354,24 @@ def _topic_watch(
     )
 
 
-def _lifespan(publisher: KafkaPublisher, topics: TopicWatch, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
+def _lifespan(
+    publisher: KafkaPublisher,
+    topics: TopicWatch,
+    refused: RefusedKeeper,
+    spool: "SpoolService | None",
+) -> Callable[[], contextlib.AbstractAsyncContextManager[None]]:
+    """Return the lifespan of everything that makes deliveries durable."""
+
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with publisher.running(), topics.running(), refused.running():
+        async with contextlib.AsyncExitStack() as stack:
+            if spool is not None:
+                # What the publisher refuses at its end is still stored.
+                await stack.enter_async_context(spool.running())
+            for part in (publisher.running(), topics.running(), refused.running()):
+                await stack.enter_async_context(part)
+            if spool is not None:
+                await stack.enter_async_context(spool.publishing())
             yield
 
     return lifespan

@@ -63,7 +63,7 @@ class TlsPostgres:
     def present(self, lasts: timedelta) -> None:
         """Present a new certificate, which ends after this time."""
         write_pair(self.certificate, self.key, "database", lasts)
-        _give(self.key, 0o600)
+        give(self.key, 0o600)
         execute(self.url("ssl=disable", host="127.0.0.1"), "SELECT pg_reload_conf()")
 
 
@@ -75,14 +75,14 @@ def tls_postgres(found: Path) -> Iterator[TlsPostgres]:
     folder.chmod(0o755)
     data = folder / "data"
     data.mkdir()
-    _give(data, 0o700)
+    give(data, 0o700)
     write_pair(server.certificate, server.key, "database")
-    _give(server.key, 0o600)
-    _run(found / "initdb", "-D", str(data), "-A", "trust", "-U", USER, "--no-sync")
+    give(server.key, 0o600)
+    run_as_user(found / "initdb", "-D", str(data), "-A", "trust", "-U", USER, "--no-sync")
     (data / "pg_hba.conf").write_text(_ADMITTED, encoding="utf-8")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [found / "postgres", "-D", data, *_options(server)], stderr=log, user=_user()
+            [found / "postgres", "-D", data, *_options(server)], stderr=log, user=system_user()
         )
     leash = Leash(process.pid, "QUIT")
     try:
@@ -109,18 +109,21 @@ def _options(server: TlsPostgres) -> list[str]:
     return [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
 
 
-def _user() -> str | None:
+def system_user() -> str | None:
+    """Return the user of the system that runs it; None for the own one."""
     return USER if os.getuid() == 0 else None
 
 
-def _give(path: Path, mode: int) -> None:
+def give(path: Path, mode: int) -> None:
+    """Set the mode of a file or folder, and give it to the user that runs PostgreSQL."""
     path.chmod(mode)
     if os.getuid() == 0:
         shutil.chown(path, USER, USER)
 
 
-def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True, user=_user())
+def run_as_user(*command: str | Path) -> None:
+    """Run one of its programs to its end, as the user that runs PostgreSQL."""
+    subprocess.run(command, check=True, capture_output=True, user=system_user())
 
 
 def _listens(port: int) -> bool:

@@ -12,6 +12,7 @@ from router.edge.http.watch import ConnectionWatch
 from router.edge.intake import Endpoint
 from router.edge.metrics import EdgeMetrics
 from router.edge.reload import CertificateMetrics, ReloadMetrics
+from router.edge.spool.metrics import SpoolMetrics
 from router.edge.workers.metrics import WorkerMetrics
 from router.providers import Key, discover
 from router.telemetry.catalogue import Described, catalogue, markdown
@@ -40,6 +41,7 @@ def declared() -> CollectorRegistry:
     ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
     ReloadMetrics(registry)
+    SpoolMetrics(registry)
     CertificateMetrics(registry)
     TopicMetrics(registry, ["payment"])
     shop = Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)

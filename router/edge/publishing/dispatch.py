@@ -17,7 +17,7 @@ from router.edge.publishing.record_state import WITH_PRODUCER, RecordChange
 from router.edge.publishing.submission import Done, QueuedRecord, Submission, call
 from router.edge.publishing.topic_queue import TopicQueue
 from router.edge.publishing.topic_trials import TopicTrials
-from router.errors import NotDurable, Reason
+from router.errors import NotDurable, Reason, RecordRefused
 from router.telemetry.logs import Log
 
 UNAVAILABLE = "no connection to the broker"
@@ -177,16 +177,18 @@ class Dispatch:
         if entry.submission.ended:
             return
         self._metrics.publish_failures.labels("rejected").inc()
+        entry.submission.refuse(self._refusal(entry, error))
+
+    def _refusal(self, entry: QueuedRecord, error: BaseException) -> NotDurable:
+        if entry.tries >= self.tries:
+            return NotDurable(Reason.NOT_DURABLE, f"{self.tries} producers in a row failed")
+        # Without any attempt: it could not be encoded.
+        kind = about(error) if entry.tries else About.RECORD
         name, topic = type(error).__name__, entry.record.topic
-        problem = f"{self.tries} producers in a row failed"
-        if entry.tries < self.tries:
-            # Without any attempt: it could not be encoded.
-            kind = about(error) if entry.tries else About.RECORD
-            problem, size = f"topic {topic}: {name}", size_of(entry.record)
-            self._log.error(
-                "publish_refused", topic=topic, error=name, about=kind.value, bytes=size
-            )
-        entry.submission.refuse(NotDurable(Reason.NOT_DURABLE, problem))
+        size = size_of(entry.record)
+        self._log.error("publish_refused", topic=topic, error=name, about=kind.value, bytes=size)
+        for_good = kind is About.RECORD
+        return RecordRefused(Reason.NOT_DURABLE, f"topic {topic}: {name}", for_good=for_good)
 
     def _problem_of(self, records: Sequence[OutgoingRecord]) -> NotDurable | None:
         """Return why records cannot be sent at all, None if they can."""
@@ -195,7 +197,8 @@ class Dispatch:
             if problem is not None:
                 self._metrics.publish_failures.labels("too_large").inc()
                 self._log.error("record_too_large", topic=record.topic, detail=problem)
-                return NotDurable(Reason.NOT_DURABLE, f"the record is too large: {problem}")
+                detail = f"the record is too large: {problem}"
+                return RecordRefused(Reason.NOT_DURABLE, detail, for_good=True)
         if records and self._line.unavailable:
             self._metrics.publish_failures.labels("unavailable").inc()
             return NotDurable(Reason.NOT_DURABLE, UNAVAILABLE)

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from router.broker.topics.watch import TopicWatch
 from router.contract.wire import OutgoingRecord
+from router.edge.metrics import EdgeMetrics
+from router.edge.publishing.publish import KafkaPublisher
 from router.edge.publishing.submission import Done, Submit
 from router.errors import NotDurable, Reason
 
@@ -30,3 +33,11 @@ class SafePublish:
                 self.refused()
                 raise NotDurable(Reason.NOT_DURABLE, problem)
         return self.submit(records, done, deadline)
+
+
+def safe_submit(
+    publisher: KafkaPublisher, topic_watch: TopicWatch, metrics: EdgeMetrics
+) -> SafePublish:
+    """Return what publishes, except to a topic that could lose a record."""
+    refused = metrics.publish_failures.labels("endangered").inc
+    return SafePublish(publisher.submit, topic_watch.problem, refused)

@@ -19,7 +19,9 @@ from router.broker.adapter.bootstrap import cause_of
 from router.broker.adapter.topic_metadata import add_topics
 from router.broker.connection import KafkaConnection
 from router.broker.producers import make_durable_producer
-from router.broker.rights import Right
+from router.broker.rights import KafkaOperation, Right
+from router.broker.topics.watch import TopicWatch
+from router.configuration.settings import Settings
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
 from router.edge.publishing.dispatch import Dispatch
@@ -34,7 +36,7 @@ from router.edge.publishing.submission import Done, Submission
 from router.edge.publishing.topic_probe import problems_of
 from router.edge.publishing.topic_trials import TopicTrials
 from router.errors import NotDurable
-from router.telemetry.logs import Log
+from router.telemetry.logs import Log, get_log
 from router.telemetry.management import Health
 
 PROBE_SECONDS = 2.0
@@ -219,3 +221,23 @@ class KafkaPublisher:
 def _resolve(result: asyncio.Future[NotDurable | None], problem: NotDurable | None) -> None:
     if not result.done():
         result.set_result(problem)
+
+
+def make_publisher(
+    settings: Settings, make: ProducerFactory, watch: TopicWatch, metrics: EdgeMetrics
+) -> KafkaPublisher:
+    """Make the publisher of a process; it connects when it runs."""
+    topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
+    names = [*topics.events, topics.quarantine]
+    probe = probe_of(
+        names,
+        lambda topic: watch.number(topic, "min.insync.replicas"),
+        [each for each in watch.rights if each.operation is KafkaOperation.WRITE],
+    )
+    return KafkaPublisher(
+        make,
+        probe,
+        RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
+        metrics,
+        get_log("publish"),
+    )

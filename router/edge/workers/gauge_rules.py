@@ -53,4 +53,13 @@ GAUGE_RULES: Final[Mapping[str, GaugeRule]] = {
     "payrouter_topic_endangered": _R.HIGHEST,
     "payrouter_topics_unchecked": _R.HIGHEST,
     "payrouter_edge_workers": _R.PARENT,
+    # Each worker has its own spool, with its share of the limit.
+    "payrouter_spool_waiting_records": _R.SUM,
+    "payrouter_spool_bytes": _R.SUM,
+    "payrouter_spool_limit_bytes": _R.SUM,
+    "payrouter_spool_oldest_age_seconds": _R.HIGHEST,
+    # Every worker counts the files of all.
+    "payrouter_spool_aside_records": _R.HIGHEST,
+    "payrouter_spool_refused_files": _R.SUM,
+    "payrouter_spool_other_cluster": _R.HIGHEST,
 }

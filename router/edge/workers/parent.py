@@ -57,7 +57,10 @@ async def run_workers(
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
-    limits = SlotLimits(max(edge.drain_seconds, longest_deadline(gates)) + STOP_SECONDS)
+    spool_seconds = 0.0 if settings.spool.path is None else settings.spool.drain_seconds
+    limits = SlotLimits(
+        max(edge.drain_seconds, longest_deadline(gates)) + spool_seconds + STOP_SECONDS
+    )
     crew = _crew(settings, registry, limits, stopped)
     app = management_routes(crew.alive, crew.ready, SharedRender(crew.text).latest)
     log = get_log("edge")

@@ -17,7 +17,14 @@ def share_of(settings: Settings, number: int, workers: int) -> Settings:
     edge = settings.edge
     shares = {key: share(getattr(edge, key), number, workers) for key in _DIVIDED}
     shares |= {key: _allowance(getattr(edge, key), number, workers) for key in _ALLOWANCES}
-    return settings.model_copy(update={"edge": edge.model_copy(update=shares)})
+    spool = settings.spool
+    of_spool = {"max_bytes": share(spool.max_bytes, number, workers)}
+    return settings.model_copy(
+        update={
+            "edge": edge.model_copy(update=shares),
+            "spool": spool.model_copy(update=of_spool),
+        }
+    )
 
 
 def share(whole: int, number: int, workers: int) -> int:

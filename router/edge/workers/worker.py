@@ -51,17 +51,21 @@ async def run_worker(listener: socket.socket, parent: socket.socket) -> int:
     stop_with_parent(stopped)
     # The parent reads the configuration again; by default the signal would end this process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    opened = contextlib.ExitStack()
     try:
-        process = build_edge(share_of(settings, begin.number, begin.workers))
+        share = share_of(settings, begin.number, begin.workers)
+        process = build_edge(share, slot=begin.number)
+        opened.enter_context(process.opened())
     except ConfigurationError as error:
         with contextlib.suppress(ConnectionError):
             await channel.send(CannotStart(list(error.problems)))
         return error.exit_code
-    try:
-        async with in_background(Answering(process, channel, get_log("edge")).run()):
-            await _serve(process, listener, settings.edge.drain_seconds, channel, stopped)
-    finally:
-        await _report(process, channel)
+    with opened:
+        try:
+            async with in_background(Answering(process, channel, get_log("edge")).run()):
+                await _serve(process, listener, settings.edge.drain_seconds, channel, stopped)
+        finally:
+            await _report(process, channel)
     return 0
 
 

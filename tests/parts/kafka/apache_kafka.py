@@ -23,7 +23,7 @@ from tests.parts.kafka.prepared import Prepared, prepared
 from tests.parts.leash import Leash
 from tests.parts.ports import free_port
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _TAIL_LINES: Final = 30
 

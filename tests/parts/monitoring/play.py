@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from typing import Final
 
+from tests.parts.edge.spool.troubled import write_troubled_spool
 from tests.parts.monitoring import edge_faults, faults
 from tests.parts.monitoring.course import Course
 from tests.parts.monitoring.live import STEP_SECONDS, Live, configure
@@ -159,12 +160,15 @@ def _take_away(live: Live, course: Course) -> None:
 
 
 def _start_second_edge(live: Live, course: Course) -> None:
-    """Start an edge that cannot reach the broker and whose certificate was not renewed."""
+    """Start an edge without a broker, with an old certificate and a spool full of problems."""
     course.fault("PayrouterCertificateExpiring ticket", "PayrouterTopicsUnchecked")
+    course.fault("PayrouterSpoolWaiting", "PayrouterSpoolFull")
+    course.fault("PayrouterSpoolFailing", "PayrouterSpoolAside")
     edge_faults.write_certificate(live.folder, timedelta(days=10))
     live.system.start_second_edge(
         PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9",
         **edge_faults.certificate_variables(live.folder),
+        **write_troubled_spool(live.folder),
     )
 
 

@@ -32,7 +32,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "router.quarantine": ["router.quarantine"],
         "router.edge": [
             *("router.edge", "router.edge.handling", "router.edge.publishing"),
-            "router.edge.workers",
+            *("router.edge.workers", "router.edge.spool", "router.edge.spool.storage"),
         ],
         "router.edge.http": ["router.edge.http"],
         "router.edge.refused": ["router.edge.refused"],

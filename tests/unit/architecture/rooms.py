@@ -74,6 +74,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         "router.background",
         *("router.broker", *_BROKER, "router.contract"),
         *("router.errors", "router.telemetry", "router.edge.intake", "router.edge.metrics"),
+        "router.configuration",
     ),
     "router.edge.handling": (
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
@@ -81,10 +82,16 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.edge.metrics", "router.edge.places", "router.edge.summary"),
         *("router.configuration", "router.delivery", "router.errors", "router.telemetry"),
     ),
+    "router.edge.spool.storage": ("router.contract",),
+    "router.edge.spool": (
+        *("router.background", "router.contract", "router.errors", "router.telemetry"),
+        *("router.broker", "router.configuration"),
+        *("router.edge.publishing", "router.edge.spool.storage"),
+    ),
     "router.edge": (
         "router.background",
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
-        "router.edge.handling",
+        *("router.edge.handling", "router.edge.spool"),
         *("router.broker", *_BROKER, "router.configuration", "router.contract"),
         "router.contract.fast",
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),

@@ -38,7 +38,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
-        *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
+        *("endpoint", "verify", "quarantine", "refused", "spool", "exporter", "metrics"),
         *("completion", "man", "cases", "doctor", "rights", "console"),
     },
     ("ledger",): {
@@ -57,6 +57,7 @@ COMMANDS = {
     ("outbox",): {"show", "retry"},
     ("endpoint",): {"url"},
     ("quarantine",): {"list", "show", "replay"},
+    ("spool",): {"show", "drain", "verify"},
     ("refused",): {"list", "show"},
 }
 

@@ -121,6 +121,9 @@ def test_a_command_gets_as_far_as_the_broker_or_the_database_and_may_reach_it(
 ) -> None:
     service = service_of(line)
     _enter(service, tmp_path, monkeypatch)
+    if line.startswith("spool"):
+        # The compose file has no spool by default.
+        monkeypatch.setenv("PAYROUTER_SPOOL__PATH", str(tmp_path / "spool"))
     monkeypatch.setattr(sys, "argv", ["payrouter", *_words(line)])
     monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 

@@ -65,6 +65,11 @@ PAYROUTER_EDGE__HOST: {{ .Values.listenAddress | quote }}
 PAYROUTER_EDGE__MANAGEMENT_HOST: {{ .Values.listenAddress | quote }}
 PAYROUTER_EDGE__PUBLIC_URL: https://{{ required "edge.host: the name by which gateways reach the edge, as pay.example.com" $edge.host }}
 PAYROUTER_EDGE__DRAIN_SECONDS: {{ int $edge.drainSeconds | quote }}
+{{- if $edge.spool.enabled }}
+PAYROUTER_SPOOL__PATH: /var/lib/payrouter/spool
+PAYROUTER_SPOOL__MAX_BYTES: {{ int64 $edge.spool.maxBytes | quote }}
+PAYROUTER_SPOOL__DRAIN_SECONDS: {{ int $edge.spool.drainSeconds | quote }}
+{{- end }}
 {{- with $edge.trustedProxies }}
 PAYROUTER_EDGE__TRUSTED_PROXIES: {{ toJson . | quote }}
 {{- end }}

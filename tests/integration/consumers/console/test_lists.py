@@ -66,7 +66,7 @@ async def test_page_names_the_command_with_its_filters(sampled: Sampled) -> None
 
 async def test_wrong_cursor_is_a_clear_error(sampled: Sampled) -> None:
     browser = await sampled.browser("ada")
-    for cursor in ("x", "WzFd.", "e30", "WyJhIl0", "W10", "%00", "Ww"):
+    for cursor in ("x", "WzFd.", "e30", "WyJhIl0", "W10", "Ww"):
         answer = await browser.get(f"/cases?after={cursor}")
         assert answer.status == 400, cursor
         assert "after" in answer.text

@@ -16,8 +16,7 @@ from consumers.runtime.store.database import (
     transaction_of,
 )
 from consumers.runtime.store.engines import open_engine, open_patient_engine
-from router.configuration.database_url import database_url_now
-from router.configuration.settings import read_database
+from router.configuration.settings import database_url_now, read_database
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
 from tests.parts.databases import own_postgres

@@ -1,0 +1,1 @@
+"""The chaos run's pure parts: plan, oracle, verdict, report."""
