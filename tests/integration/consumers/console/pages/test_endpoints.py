@@ -65,7 +65,7 @@ def has_no_secret(shown: PageShown) -> bool:
 
 async def test_every_endpoint_is_listed_without_its_secrets(console: ServedConsole) -> None:
     browser = await browser_of(console, "ada")
-    assert await names(browser) == ["acme", "atm-eu", "atm-us", "trial"]
+    assert await names(browser) == ["acme", "atm-eu", "atm-odd", "atm-us", "trial"]
     for path in ("/endpoints", "/endpoints.csv", "/endpoints.json", "/endpoints/trial"):
         shown = await browser.get(path)
         assert (shown.status, has_no_secret(shown)) == (200, True), path
@@ -75,7 +75,7 @@ async def test_every_endpoint_is_listed_without_its_secrets(console: ServedConso
 async def test_filters_choose_endpoints(console: ServedConsole) -> None:
     browser = await browser_of(console, "ada")
     assert await names(browser, "?account=shop-eu") == ["acme", "atm-eu"]
-    assert await names(browser, "?provider=blockatm") == ["atm-eu", "atm-us"]
+    assert await names(browser, "?provider=blockatm") == ["atm-eu", "atm-odd", "atm-us"]
     assert await names(browser, "?mode=test&span=24h") == ["trial"]
     assert (await browser.get("/endpoints?span=1w")).status == 400
     assert (await browser.get("/endpoints?after=!")).status == 400

@@ -1,4 +1,4 @@
-"""What an edge has counted is read from the text of its `/metrics`."""
+"""Reads counts of an edge from the text of its `/metrics`."""
 
 from datetime import UTC, datetime
 

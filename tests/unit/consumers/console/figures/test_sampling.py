@@ -84,7 +84,7 @@ async def test_a_time_without_samples_is_unknown_and_a_quiet_one_is_zero() -> No
     assert slots[-1].begins == BEGAN.replace(second=0)
 
 
-async def test_figures_of_an_endpoint_that_nobody_measured_are_unknown() -> None:
+async def test_figures_of_an_endpoint_that_was_not_measured_are_unknown() -> None:
     found = await Edges().sampler().figures(HOUR)
     assert not found.of("shop").measured
     assert found.of("shop").last_genuine is None
