@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.apply.held import DONE
 from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.due_records import DONE
 from consumers.runtime.store.tables import RuntimeTables
 
 CHUNK = 1000

@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, HeldReason, header_name_text, headers_from
+from consumers.runtime.apply.held import HeldReason, header_name_text, headers_from
 from consumers.runtime.fate import Fate
+from consumers.runtime.store.due_records import DONE
 from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.output import text_of
 
