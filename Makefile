@@ -27,7 +27,7 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-co
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos rolling platform chart chart-cluster lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos simulate rolling platform chart chart-cluster lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -98,6 +98,9 @@ attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --
 
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
+
+simulate: $(READY) ## simulated schedules; SEED=7 tells one, ARGS="--schedules 100000", ARGS=--mutants
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --rate 50"
 	@$(BIN)/python -m tests.parts.rolling $(ARGS)
