@@ -11,8 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.store.database import transaction_of
-from consumers.runtime.store.due_records import DONE
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 
 CHUNK = 1000
 """Rows per transaction, so that few are locked, and only briefly."""

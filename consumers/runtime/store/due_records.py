@@ -10,10 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Partition
-from consumers.runtime.store.tables import RuntimeTables
-
-DONE = "done"
-"""State of a row whose record was applied later, or found stale or duplicate."""
+from consumers.runtime.store.tables import DONE, RuntimeTables
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import headers_from
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.due_records import DONE
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery
 from router.contract.event import Event

@@ -9,7 +9,7 @@ from uuid import UUID
 from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Partition
-from consumers.runtime.store.due_records import DONE
+from consumers.runtime.store.tables import DONE
 from router.contract.identity import contradicts
 from router.contract.wire import UndecodableRecord
 from tests.simulation.broker.logs import Entry, EntryKind, LogId, ModelBroker

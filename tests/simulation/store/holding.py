@@ -7,7 +7,8 @@ from datetime import timedelta
 from consumers.runtime.apply.held import HeldReason, Hold, error_text, headers_text, lane
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Unfetchable
-from consumers.runtime.store.due_records import DONE, DueRecord, FailedAttempt
+from consumers.runtime.store.due_records import DueRecord, FailedAttempt
+from consumers.runtime.store.tables import DONE
 from tests.simulation.store.database import Session
 from tests.simulation.store.rows import BRAKES, HELD, HeldEntry
 

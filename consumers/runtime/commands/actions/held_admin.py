@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import HeldReason, header_name_text, headers_from
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.due_records import DONE
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 from router.terminal.output import text_of
 
 
