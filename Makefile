@@ -27,7 +27,7 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-co
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos chaos-page faults rolling platform console chart chart-cluster lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos chaos-page faults simulate rolling platform console chart chart-cluster lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -105,6 +105,9 @@ chaos-page: $(READY) ## write the table of build/chaos.json into docs/exactly-on
 faults: $(READY) ## the runs of single faults in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos --deselect \
 		tests/system/chaos/test_whole_chaos.py $(ARGS)
+
+simulate: $(READY) ## simulated schedules; SEED=7 describes one, ARGS="--schedules 100000", ARGS=--mutants
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --rate 50"
 	@$(BIN)/python -m tests.parts.rolling $(ARGS)

@@ -169,6 +169,9 @@ class Tuning(BaseModel):
 class ConsumerTiming:
     """Intervals and time-outs of a consumer process that no operator sets."""
 
+    idle_seconds: float = 0.1
+    """Pause of a loop that has nothing to read."""
+
     measure_seconds: float = 15.0
     """Interval for reading a service's own measures; a scrape in between gets the last values."""
 

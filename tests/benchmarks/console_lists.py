@@ -56,10 +56,10 @@ FILTERED: Final = (
     "/books/month?month={month}&account=shop-19",
     "/books/month?month={month}",
 )
-"""Lists with filters that a person may choose; some match few rows."""
+"""Lists with filters that someone may choose; some match few rows."""
 
 REPORTS: Final = ("/books/month",)
-"""Sums of a whole month, which are no lists: measured, without a bound."""
+"""Sums of a whole month: not a list, so measured without a bound."""
 
 _NEXT: Final = re.compile(r'rel="next" href="([^"]+)"')
 

@@ -41,7 +41,6 @@ from consumers.runtime.service import Driver, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.engines import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
-from consumers.runtime.store.tables import RuntimeTables
 from router.broker.connection import KafkaConnection
 from router.broker.partitioner import partition_of
 from router.contract.outcome import OutcomeEvent, OutcomeFacts
@@ -319,7 +318,7 @@ async def _opened(bootstrap: str, database: Database) -> AsyncIterator[_Bench]:
     applier, engine = _applier(settings)
     await applier.fences(dict.fromkeys(PARTITIONS["payment"], 0))
     make = partial(relay_producer, settings.kafka)
-    relay = Relay(engine, RuntimeTables.of(SERVICE.schema), make, 10)
+    relay = Relay(StoredBooks(engine, SERVICE, "benchmark"), make, 10)
     try:
         async with (
             connected(database.url) as connection,

@@ -1,7 +1,7 @@
-"""Protocol of the store for applying a batch: fences, claims, held records, brakes, outbox.
+"""Protocol of the store for applying, retrying and publishing: all that exactly-once depends on.
 
-Everything happens in one transaction, together with the effects. `stored_books`
-implements it on PostgreSQL; tests use an implementation in memory.
+Fences, claims, held records, brakes and outbox change in one transaction, together with the
+effects. `stored_books` implements it on PostgreSQL; tests use an implementation in memory.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,10 +12,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake
-from consumers.runtime.apply.held import Hold, ParkedLanes
+from consumers.runtime.apply.held import HeldReason, Hold, ParkedLanes
 from consumers.runtime.apply.offsets import Claims, Counts, Fence
 from consumers.runtime.apply.outbox import Outgoing
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Partition, Record
+from consumers.runtime.store.due_records import DueRecord, FailedAttempt
 
 
 class BookkeepingTransaction(Protocol):
@@ -74,6 +76,38 @@ class BookkeepingTransaction(Protocol):
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish records, in this order, after the commit."""
+
+    async def due(self, limit: int) -> Sequence[int]:
+        """Return the numbers of parked records that are due: the oldest one of each lane."""
+
+    async def lock_due(self, number: int) -> DueRecord | None:
+        """Lock a parked record that is due; None if it no longer is, or is locked already."""
+
+    def savepoint(self) -> AbstractAsyncContextManager[object]:
+        """Open a part that is undone alone if the block fails."""
+
+    async def end_retry(self, number: int, fate: Fate) -> None:
+        """End a locked record that was applied, or found stale or duplicate."""
+
+    async def postpone(
+        self, number: int, pause: float, error: str, reason: HeldReason | None = None
+    ) -> None:
+        """Postpone a record that is still parked, in seconds, without counting an attempt."""
+
+    async def count_attempt(self, number: int, tried: FailedAttempt) -> None:
+        """Store a failed attempt of a locked record, which stays parked or dies."""
+
+    async def lock_relay(self) -> bool:
+        """Become the one that publishes, until the transaction ends; False if another one is."""
+
+    async def unsent(self, limit: int, without: Sequence[str]) -> Sequence[tuple[int, Outgoing]]:
+        """Return the oldest records to publish with their numbers, except those of some topics."""
+
+    async def set_aside(self, number: int, error: str) -> None:
+        """Set aside a record that the broker refuses permanently."""
+
+    async def delete_sent(self, numbers: Sequence[int]) -> None:
+        """Delete records that the broker has acknowledged."""
 
     def begin_handler(self) -> None:
         """Mark the start of the handler: statements that fail from now on are its own."""

@@ -24,10 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Partition, Record, Unfetchable
-from consumers.runtime.store.tables import RuntimeTables
-
-DONE = "done"
-"""State of a row whose record was applied later, or found stale or duplicate."""
+from consumers.runtime.store.tables import DONE, RuntimeTables
 
 _ERROR_CHARACTERS = 2000
 _UNKNOWN_CRC = -1

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.apply.held import DONE
 from consumers.runtime.store.database import transaction_of
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 
 CHUNK = 1000
 """Rows per transaction, so that few are locked, and only briefly."""

@@ -81,6 +81,13 @@ async def put(
     await connection.execute(inserting(box, columns, rows))
 
 
+async def lock_relay(connection: AsyncConnection, tables: RuntimeTables) -> bool:
+    """Take the lock of the one that publishes until the transaction ends; False if it is taken."""
+    name = f"payrouter relay {tables.metadata.schema}"
+    lock = func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))
+    return bool(await connection.scalar(select(lock)))
+
+
 async def read_unsent(
     connection: AsyncConnection,
     tables: RuntimeTables,

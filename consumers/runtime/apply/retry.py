@@ -2,32 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.runtime.apply.bookkeeping import Bookkeeping, BookkeepingTransaction
 from consumers.runtime.apply.dead_letters import dead_letter
 from consumers.runtime.apply.failures import describe, park_pause
-from consumers.runtime.apply.held import (
-    DONE,
-    HeldReason,
-    Hold,
-    error_text,
-    headers_from,
-)
-from consumers.runtime.apply.outbox import put
+from consumers.runtime.apply.held import HeldReason, Hold, error_text, headers_from
 from consumers.runtime.apply.plan import conflict_text
 from consumers.runtime.apply.process import Applier, received_at
-from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition, Record, TooNew, Undecodable
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
-from consumers.runtime.store.database import StoreAway, transaction_of
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.database import StoreAway
+from consumers.runtime.store.due_records import DueRecord, FailedAttempt
+from consumers.runtime.store.schema_version import SchemaOutdated
 
 HEADS = 50
 """Maximum number of lanes per round."""
@@ -63,7 +54,7 @@ class RetryRound:
     failure: Exception | None = None
 
 
-async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> RetryRound:
+async def retry_due(applier: Applier, stored: Bookkeeping, tuning: Tuning) -> RetryRound:
     """Retry the first record of each lane that is due, each in its own transaction.
 
     Records of a topic whose brake holds are skipped. Neither a failure of the
@@ -72,15 +63,8 @@ async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Re
     takes too long counts as an attempt. Raises StoreAway if the database is
     unreachable.
     """
-    async with transaction_of(stored.engine) as connection:
-        held = stored.tables.held
-        numbers = await connection.scalars(
-            select(held.c.id)
-            .where(_is_due(stored.tables))
-            .order_by(held.c.due_at, held.c.id)
-            .limit(HEADS)
-        )
-        due = list(numbers)
+    async with stored.transaction() as books:
+        due = await books.due(HEADS)
     tries: list[RetryResult] = []
     failure: Exception | None = None
     for number in due:
@@ -98,7 +82,7 @@ async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Re
 
 
 async def _retry(
-    applier: Applier, stored: StoredBooks, number: int, tuning: Tuning
+    applier: Applier, stored: Bookkeeping, number: int, tuning: Tuning
 ) -> RetryResult | None:
     try:
         return await _try(applier, stored, number, tuning)
@@ -108,51 +92,22 @@ async def _retry(
 
 
 async def _postpone_after_store_failure(
-    stored: StoredBooks, number: int, error: Exception, tuning: Tuning
+    stored: Bookkeeping, number: int, error: Exception, tuning: Tuning
 ) -> bool:
     """Postpone a record without counting an attempt; return False if the store fails again."""
-    held = stored.tables.held
-    values = {"due_at": _due_after(1, tuning), "error": error_text(describe(error))}
+    problem = error_text(describe(error))
     try:
-        async with transaction_of(stored.engine) as transaction:
-            is_still_parked = and_(held.c.id == number, held.c.state == Fate.PARKED)
-            await transaction.execute(update(held).where(is_still_parked).values(**values))
-    except (StoreAway, SQLAlchemyError, OSError):
+        async with stored.transaction() as books:
+            await books.postpone(number, _pause_after(1, tuning), problem)
+    except (StoreAway, SchemaOutdated, SQLAlchemyError, OSError):
         # The caller reports the first failure, which caused this one.
         return False
     return True
 
 
-def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
-    """Match the oldest parked record of each lane if it is due and its topic's brake is off."""
-    held, brake = tables.held, tables.brake
-    braked = (
-        select(brake.c.topic)
-        .where(brake.c.topic == held.c.topic, brake.c.held_since.is_not(None))
-        .exists()
-    )
-    earlier = held.alias("earlier")
-    same_log = and_(
-        earlier.c.cluster_id == held.c.cluster_id,
-        earlier.c.topic == held.c.topic,
-        earlier.c.partition == held.c.partition,
-    )
-    comes_first = or_(
-        and_(same_log, earlier.c.offset < held.c.offset),
-        # Records of a key in another partition or cluster: in the order in which they were held.
-        and_(~same_log, earlier.c.id < held.c.id),
-    )
-    blocked = (
-        select(earlier.c.id)
-        .where(earlier.c.state == Fate.PARKED, earlier.c.lane == held.c.lane, comes_first)
-        .exists()
-    )
-    return and_(held.c.state == Fate.PARKED, held.c.due_at <= func.now(), ~blocked, ~braked)
-
-
 async def _try(
     applier: Applier,
-    stored: StoredBooks,
+    stored: Bookkeeping,
     number: int,
     tuning: Tuning,
     failed: Exception | None = None,
@@ -162,41 +117,31 @@ async def _try(
     Return None if another process is retrying it, or already has. `failed` is the
     error of this attempt, if it is already known.
     """
-    held = stored.tables.held
-    async with transaction_of(stored.engine) as transaction:
-        found = await transaction.execute(
-            select(held)
-            .where(held.c.id == number, _is_due(stored.tables))
-            .with_for_update(of=held, skip_locked=True)
-        )
-        row = found.one_or_none()
-        if row is None:
+    async with stored.transaction() as books:
+        due = await books.lock_due(number)
+        if due is None:
             return None
-        arrived = _decode_row(applier, row)
+        arrived = _decode_row(applier, due)
         if isinstance(arrived, TooNew):
-            return await _postpone_too_new(transaction, stored, row, arrived, tuning)
+            return await _postpone_too_new(books, due, arrived, tuning)
         if failed is None:
             try:
-                async with transaction.begin_nested():
-                    fate, received = await _apply(transaction, applier, stored, arrived)
+                async with books.savepoint():
+                    fate, received = await _apply(books, applier, arrived)
             except (HandlerFailed, Poison, RetryRefused) as error:
                 failed = error
         if failed is not None:
-            tried = _FailedTry(failed, arrived, row.attempts + 1)
-            return await _count_failure(transaction, applier, stored, row, tried, tuning)
-        await _write(transaction, stored, row, state=DONE, outcome=fate.value, ended_at=func.now())
-        return RetryResult(_partition_of(row), row.offset, fate, received=received)
+            tried = _FailedTry(failed, arrived, due.attempts + 1)
+            return await _count_failure(books, applier, due, tried, tuning)
+        await books.end_retry(number, fate)
+        return RetryResult(due.partition, due.offset, fate, received=received)
 
 
 async def _apply(
-    transaction: AsyncConnection,
-    applier: Applier,
-    stored: StoredBooks,
-    arrived: Decoded | Undecodable,
+    books: BookkeepingTransaction, applier: Applier, arrived: Decoded | Undecodable
 ) -> tuple[Fate, datetime | None]:
     if isinstance(arrived, Undecodable):
         raise RetryRefused(HeldReason.UNREADABLE, arrived.problem)
-    books = stored.within(transaction)
     claims = await books.claim([arrived])
     if claims.conflicts:
         raise RetryRefused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
@@ -207,20 +152,15 @@ async def _apply(
 
 
 async def _postpone_too_new(
-    transaction: AsyncConnection,
-    stored: StoredBooks,
-    row: Any,  # noqa: ANN401 - a row of `held`
-    arrived: TooNew,
-    tuning: Tuning,
+    books: BookkeepingTransaction, due: DueRecord, arrived: TooNew, tuning: Tuning
 ) -> RetryResult:
     """Postpone a record that only a later version can read, without counting an attempt.
 
     A later version parked it and was rolled back; the next upgrade applies it.
     """
-    problem, reason = error_text(f"{arrived.problem}: upgrade payrouter"), HeldReason.FAILED.value
-    due = _due_after(1, tuning)
-    await _write(transaction, stored, row, reason=reason, due_at=due, error=problem)
-    return RetryResult(_partition_of(row), row.offset, Fate.PARKED, problem)
+    problem = error_text(f"{arrived.problem}: upgrade payrouter")
+    await books.postpone(due.number, _pause_after(1, tuning), problem, HeldReason.FAILED)
+    return RetryResult(due.partition, due.offset, Fate.PARKED, problem)
 
 
 @dataclass(frozen=True)
@@ -239,37 +179,30 @@ class _FailedTry:
 
 
 async def _count_failure(
-    transaction: AsyncConnection,
+    books: BookkeepingTransaction,
     applier: Applier,
-    stored: StoredBooks,
-    row: Any,  # noqa: ANN401 - a row of `held`
+    due: DueRecord,
     tried: _FailedTry,
     tuning: Tuning,
 ) -> RetryResult:
     """Count the attempt; the record dies if it was the last one or if retrying cannot help."""
     attempts, problem = tried.attempts, tried.text
     reason = _death_reason(tried.error, attempts, tuning)
-    values = {"attempts": attempts, "error": problem, "last_failed_at": func.now()}
     if reason is None:
-        due = _due_after(attempts, tuning)
-        await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **values)
-        return RetryResult(_partition_of(row), row.offset, Fate.PARKED, problem)
-    died = {"state": Fate.DEAD.value, "reason": reason.value, "ended_at": func.now()}
-    await _write(transaction, stored, row, **died, **values)
+        pause = _pause_after(attempts, tuning)
+        kept = FailedAttempt(attempts, HeldReason.FAILED.value, problem, pause)
+        await books.count_attempt(due.number, kept)
+        return RetryResult(due.partition, due.offset, Fate.PARKED, problem)
+    died = FailedAttempt(attempts, reason.value, problem, None)
+    await books.count_attempt(due.number, died)
     dead = Hold(tried.arrived, Fate.DEAD, reason, problem, attempts)
-    letter = dead_letter(applier.service.name, dead, row.first_failed_at)
-    await put(transaction, stored.tables, [letter])
-    return RetryResult(_partition_of(row), row.offset, Fate.DEAD, problem, reason)
+    await books.publish([dead_letter(applier.service.name, dead, due.first_failed_at)])
+    return RetryResult(due.partition, due.offset, Fate.DEAD, problem, reason)
 
 
-def _due_after(attempts: int, tuning: Tuning) -> ColumnElement[datetime]:
-    """Return when a record is due after so many attempts."""
-    pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
-    return func.now() + timedelta(seconds=pause)
-
-
-def _partition_of(row: Any) -> Partition:  # noqa: ANN401 - a row of `held`
-    return Partition(row.topic, row.partition)
+def _pause_after(attempts: int, tuning: Tuning) -> float:
+    """Return how many seconds a record waits after so many attempts."""
+    return park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
 
 
 def _death_reason(error: Exception, attempts: int, tuning: Tuning) -> HeldReason | None:
@@ -281,23 +214,7 @@ def _death_reason(error: Exception, attempts: int, tuning: Tuning) -> HeldReason
     return HeldReason.EXHAUSTED if attempts >= tuning.attempts else None
 
 
-async def _write(
-    transaction: AsyncConnection,
-    stored: StoredBooks,
-    row: Any,  # noqa: ANN401 - a row of `held`
-    **values: Any,  # noqa: ANN401 - its columns
-) -> None:
-    held = stored.tables.held
-    await transaction.execute(update(held).where(held.c.id == row.id).values(**values))
-
-
-def _decode_row(applier: Applier, row: Any) -> Decoded | Undecodable | TooNew:  # noqa: ANN401 - a row of `held`
-    record = Record(
-        Partition(row.topic, row.partition),
-        row.offset,
-        row.timestamp,
-        row.key,
-        row.value,
-        headers_from(row.headers),
-    )
+def _decode_row(applier: Applier, due: DueRecord) -> Decoded | Undecodable | TooNew:
+    headers = headers_from(due.headers)
+    record = Record(due.partition, due.offset, due.timestamp, due.key, due.value, headers)
     return applier.decode(record)

@@ -1,7 +1,7 @@
 """Bookkeeping of a consumer in PostgreSQL: the runtime's tables in the consumer's schema."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.brake import Brake, lock_brakes, pull_brake, read_brakes, write_streak
-from consumers.runtime.apply.held import Hold, ParkedLanes, hold, read_parked_lanes
+from consumers.runtime.apply.held import HeldReason, Hold, ParkedLanes, hold, read_parked_lanes
 from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
@@ -23,7 +23,15 @@ from consumers.runtime.apply.offsets import (
     read_fences_elsewhere,
     unclaim_events,
 )
-from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.apply.outbox import (
+    Outgoing,
+    delete_sent,
+    lock_relay,
+    put,
+    read_unsent,
+    set_aside,
+)
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Partition, Record
 from consumers.runtime.service import Service
 from consumers.runtime.store.database import (
@@ -35,6 +43,15 @@ from consumers.runtime.store.database import (
     is_not_set_up,
     note_first_failures,
     transaction_of,
+)
+from consumers.runtime.store.due_records import (
+    DueRecord,
+    FailedAttempt,
+    count_attempt,
+    end_due,
+    lock_due,
+    postpone_due,
+    read_due,
 )
 from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
@@ -143,6 +160,48 @@ class StoredTransaction:
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Put records into the outbox."""
         await put(self.effects, self.tables, outgoing)
+
+    async def due(self, limit: int) -> Sequence[int]:
+        """Read which parked records are due."""
+        return await read_due(self.effects, self.tables, limit)
+
+    async def lock_due(self, number: int) -> DueRecord | None:
+        """Lock a parked record that is due."""
+        return await lock_due(self.effects, self.tables, number)
+
+    def savepoint(self) -> AbstractAsyncContextManager[object]:
+        """Open a savepoint."""
+        return self.effects.begin_nested()
+
+    async def end_retry(self, number: int, fate: Fate) -> None:
+        """End a locked record."""
+        await end_due(self.effects, self.tables, number, fate.value)
+
+    async def postpone(
+        self, number: int, pause: float, error: str, reason: HeldReason | None = None
+    ) -> None:
+        """Postpone a record that is still parked."""
+        await postpone_due(self.effects, self.tables, number, pause, error, reason)
+
+    async def count_attempt(self, number: int, tried: FailedAttempt) -> None:
+        """Store a failed attempt of a locked record."""
+        await count_attempt(self.effects, self.tables, number, tried)
+
+    async def lock_relay(self) -> bool:
+        """Take the relay's lock, unless another process has it."""
+        return await lock_relay(self.effects, self.tables)
+
+    async def unsent(self, limit: int, without: Sequence[str]) -> Sequence[tuple[int, Outgoing]]:
+        """Read the oldest records to publish."""
+        return await read_unsent(self.effects, self.tables, limit, without)
+
+    async def set_aside(self, number: int, error: str) -> None:
+        """Set aside a record that the broker refuses."""
+        await set_aside(self.effects, self.tables, number, error)
+
+    async def delete_sent(self, numbers: Sequence[int]) -> None:
+        """Delete records that the broker has acknowledged."""
+        await delete_sent(self.effects, self.tables, numbers)
 
     def begin_handler(self) -> None:
         """Clear statements that failed before the handler."""

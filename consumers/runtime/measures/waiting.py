@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake, read_brakes
-from consumers.runtime.apply.held import DONE, HeldReason
+from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,6 @@ from consumers.runtime.records import Arrived, Partition
 from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.topics.ids import TopicSeen
 
-IDLE_SECONDS = 0.1
-
 
 class BatchAbandoned(Exception):  # noqa: N818 - reads as what happened
     """A batch waiting for a retry was abandoned: its partitions were revoked, or a stop began."""
@@ -141,7 +139,7 @@ class Loop:
             except IllegalStateError:
                 # The assignment changed between two calls of the client.
                 self.positions.drop(self.positions.placed)
-                await asyncio.sleep(IDLE_SECONDS)
+                await asyncio.sleep(self.timing.idle_seconds)
 
     async def _place(self, client: Client, placing: Placing) -> None:
         if self.member.revoking:
@@ -208,7 +206,7 @@ class Loop:
     ) -> Mapping[Partition, Sequence[Any]]:
         if not readable or self.member.revoking:
             await client.hold()
-            await asyncio.sleep(IDLE_SECONDS)
+            await asyncio.sleep(self.timing.idle_seconds)
             return {}
         client.resume(readable)
         try:
@@ -324,7 +322,7 @@ class Loop:
                 raise BatchAbandoned
             self.member = self.member.ticking()
             await client.hold()
-            await asyncio.sleep(IDLE_SECONDS)
+            await asyncio.sleep(self.timing.idle_seconds)
 
     def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
         """Delay partitions, longer after each attempt without progress."""

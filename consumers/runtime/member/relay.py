@@ -9,13 +9,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError, TopicAuthorizationFailedError
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.apply import outbox
+from consumers.runtime.apply.bookkeeping import Bookkeeping
 from consumers.runtime.apply.outbox import Outgoing
-from consumers.runtime.store.database import transaction_of
-from consumers.runtime.store.tables import RuntimeTables
 from router.broker.connection import KafkaConnection
 from router.broker.partitioner import partition_of
 from router.broker.producers import make_durable_producer, stop_within
@@ -59,12 +55,9 @@ class Relay:
     A failing topic does not delay the others.
     """
 
-    def __init__(
-        self, engine: AsyncEngine, tables: RuntimeTables, make: MakeProducer, seconds: float
-    ) -> None:
+    def __init__(self, stored: Bookkeeping, make: MakeProducer, seconds: float) -> None:
         """Connect to nothing yet; `seconds` is how long the broker may take for a batch."""
-        self._engine = engine
-        self._tables = tables
+        self._stored = stored
         self._make = make
         self._seconds = seconds
         self._producer: AIOKafkaProducer | None = None
@@ -76,17 +69,16 @@ class Relay:
         Raises KafkaError or TimeoutError if the broker does not accept some of them:
         those stay in the outbox, and acknowledged ones are deleted.
         """
-        async with transaction_of(self._engine) as transaction:
-            if not await self._try_lock(transaction):
+        async with self._stored.transaction() as books:
+            if not await books.lock_relay():
                 return 0
-            aside = self._topics_aside()
-            found = await outbox.read_unsent(transaction, self._tables, BATCH, aside)
+            found = await books.unsent(BATCH, self._topics_aside())
             if not found:
                 return 0
             sent = await self._send(found)
             for number, error in sent.refused.items():
-                await outbox.set_aside(transaction, self._tables, number, error)
-            await outbox.delete_sent(transaction, self._tables, sent.done)
+                await books.set_aside(number, error)
+            await books.delete_sent(sent.done)
         if sent.failure is not None:
             raise sent.failure
         return len(sent.done) + len(sent.refused)
@@ -98,11 +90,6 @@ class Relay:
             # Even if stopping fails, this producer is not used again.
             with contextlib.suppress(Exception):
                 await stop_within(producer, STOP_SECONDS)
-
-    async def _try_lock(self, transaction: AsyncConnection) -> bool:
-        name = f"payrouter relay {self._tables.metadata.schema}"
-        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))
-        return bool(await transaction.scalar(select(lock)))
 
     def _topics_aside(self) -> Sequence[str]:
         now = time.monotonic()

@@ -52,7 +52,7 @@ class Upkeep:
         # The relay's transaction is open while sending, and its idle time is limited.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka)
-        relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
+        relay = Relay(self.stored, make, seconds)
         positions, report, timing = self.loop.positions, self.report, self.settings.timing
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {

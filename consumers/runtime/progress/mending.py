@@ -11,7 +11,7 @@ _RESET: Final = {ProgressState.NO_LOG, ProgressState.BEYOND_END, ProgressState.B
 
 
 def mending_command(standing: Standing, consumer: str) -> str:
-    """Return the command that mends the state of a consumer on a partition, or explains it."""
+    """Return the command that repairs the state of a consumer on a partition, or explains it."""
     topic, number = standing.partition
     match standing.state:
         case ProgressState.BRAKED:

@@ -38,6 +38,9 @@ CHANGED: Final[dict[Any, Any]] = {_KEY: (*_ADD, "UPDATE")}
 DELETED_FROM: Final[dict[Any, Any]] = {_KEY: (*_ADD, "UPDATE", "DELETE")}
 """`info` of a table whose rows are deleted, too."""
 
+DONE = "done"
+"""State of a held record that was applied later, or found stale or duplicate."""
+
 COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
 """Outcomes of the offsets that the fence has passed; every offset is counted as one of them."""
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import Row, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, headers_from
+from consumers.runtime.apply.held import headers_from
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery
 from router.contract.event import Event

@@ -26,7 +26,7 @@ SYSTEM: Final[dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())
 SERVICES: Final[dict[str, dict[str, Any]]] = SYSTEM["services"]
 
 OPTIONAL: Final = sorted(name for name, s in SERVICES.items() if s.get("profiles"))
-"""Services that run only if they are asked for."""
+"""Services that run only with their profile."""
 
 OURS: Final = sorted(name for name, s in SERVICES.items() if s["image"].startswith("payrouter:"))
 """The services that run payrouter, jobs included."""

@@ -18,7 +18,7 @@ SEED = 117
 
 @pytest.fixture(autouse=True)
 def possible(wishes_ci: bool) -> None:  # noqa: FBT001 - a fixture
-    """Skip the test where it is not possible; in CI none is skipped."""
+    """Skip the test if the machine lacks what it needs; in CI none is skipped."""
     reason = missing()
     if reason is not None:
         (pytest.fail if wishes_ci else pytest.skip)(reason)

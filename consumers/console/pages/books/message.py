@@ -15,7 +15,7 @@ from consumers.notifications.sending.rendering import Rendered, TextsError
 from router.terminal.typed import typed
 
 PERSONAL = ("from_address", "to_address")
-"""Facts of a message that are about a person: addresses of wallets."""
+"""Facts of a message that are personal data: addresses of wallets."""
 
 
 async def show_message(visit: ConsoleVisit) -> PageAnswer:

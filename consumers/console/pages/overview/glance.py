@@ -1,4 +1,4 @@
-"""What needs somebody now, as one line for each thing, for the cards of the first page."""
+"""What needs attention now, as one line for each thing, for the cards of the first page."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass

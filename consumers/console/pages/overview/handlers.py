@@ -7,6 +7,6 @@ from router.terminal.typed import typed
 
 
 async def show(visit: ConsoleVisit) -> PageAnswer:
-    """Show the box of the search, the other pages, and what needs somebody now."""
+    """Show the box of the search, the other pages, and what needs attention now."""
     values = {"glance": await at_a_glance(visit)}
     return Html("overview/index.html", values, typed("payrouter cases list"))

@@ -23,9 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, HeldReason, header_name_text, headers_from
+from consumers.runtime.apply.held import HeldReason, header_name_text, headers_from
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.tables import DONE, RuntimeTables
 from router.terminal.output import text_of
 
 REPLAY_RATE = 50.0

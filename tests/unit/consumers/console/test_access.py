@@ -45,7 +45,7 @@ def test_role_for_every_account_counts_for_each_and_for_all_together() -> None:
     assert not viewer.may(Role.ADMIN, None)
 
 
-def test_roles_of_a_person_and_the_groups_add_up() -> None:
+def test_own_roles_and_those_of_groups_add_up() -> None:
     people = People(SETTINGS)
     viewer = people.named("maria", ["support", "lead", "unknown"])
     assert viewer is not None

@@ -1,4 +1,4 @@
-"""What the console does to messages, and how it shows books that are wrong."""
+"""Messages that the console changes, and books that are wrong as the console shows them."""
 
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import Operation, list_operations

@@ -141,7 +141,7 @@ async def test_the_event_in_full_is_personal(books: KeptBooks) -> None:
 
 
 @pytest.mark.parametrize("path", ["transaction/1", "transaction/999", "transaction/x"])
-async def test_what_is_not_theirs_looks_like_what_is_missing(books: KeptBooks, path: str) -> None:
+async def test_rows_of_another_account_look_missing(books: KeptBooks, path: str) -> None:
     shown = await books.get(f"/books/{path}", "uli")
     assert shown.status == 404
     missing = (await books.get(f"/books/{path}9", "uli")).text.replace(f"{path}9", path)

@@ -1,4 +1,4 @@
-"""The console's first page: what needs somebody now, and for whom."""
+"""The console's first page: what needs attention now, and for whom."""
 
 from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from tests.parts.console.operated import OperatedConsole
@@ -7,7 +7,7 @@ from tests.parts.runtime.counting import numbered, record
 from tests.parts.runtime.parcels import held_record
 
 
-async def test_first_page_says_that_nothing_needs_anybody(console: OperatedConsole) -> None:
+async def test_first_page_shows_that_nothing_needs_attention(console: OperatedConsole) -> None:
     shown = (await (await console.person("anna")).get("/")).text
 
     assert "no open case" in shown

@@ -18,7 +18,6 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Partition, Undecodable
 from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event
-from tests.parts.runtime.books_in_memory import BooksInMemory
 from tests.parts.runtime.counting import (
     PAYMENT_0,
     SERVICE,
@@ -35,6 +34,9 @@ from tests.parts.runtime.counting import (
     records,
     stored,
 )
+from tests.simulation.store.books import ModelBooks, ModelTransaction
+from tests.simulation.store.database import ModelDatabase
+from tests.simulation.store.rows import BRAKES, EFFECTS, FENCES, HELD, OUTBOX, EffectEntry
 
 ORDER_0 = Partition("order", 0)
 PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
@@ -57,34 +59,41 @@ class Memory:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.books = BooksInMemory()
+        self.books = ModelBooks(ModelDatabase())
 
     def applier(self) -> Applier:
         """Return an applier for this store."""
 
         async def handle(connection: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
-            cast("list[UUID]", connection).extend(each.id for each in events)
+            for each in events:
+                book(cast("ModelTransaction", connection), each)
             return _answer(events)
 
         return Applier(self.books, SERVICE, handle, BRAKE_AFTER)
 
     async def clear(self) -> None:
         """Release every brake."""
-        self.books.state.brakes.clear()
+        self.books.database.committed.rows(BRAKES).clear()
 
     async def seen(self) -> Seen:
         """Return the visible state."""
-        state = self.books.state
+        rows = self.books.database.committed.rows
         return Seen(
-            {at: _told(fence) for at, fence in state.fences.items()},
-            {at: _sum(counts) for at, counts in state.counts.items()},
-            list(state.effects),
+            {at: _told(each.fence) for at, each in rows(FENCES).items()},
+            {at: each.counts for at, each in rows(FENCES).items() if each.counts != Counts()},
+            [each.event_id for _, each in sorted(rows(EFFECTS).items())],
             [
-                (each.record.partition, each.record.offset, each.fate.value, each.reason.value)
-                for each in state.held
+                (each.record.partition, each.record.offset, each.state, each.reason)
+                for _, each in sorted(rows(HELD).items())
             ],
-            len(state.outbox),
+            len(rows(OUTBOX)),
         )
+
+
+def book(books: ModelTransaction, each: Event) -> None:
+    """Write the effect of an event."""
+    number = books.session.database.committed.next_number(EFFECTS)
+    books.session.view.put(EFFECTS, number, EffectEntry(each.id, number, each.reference or "", 0))
 
 
 class Database:
@@ -137,11 +146,6 @@ def _answer(events: Sequence[Event]) -> Sequence[Fate]:
 
 def _told(fence: Fence) -> tuple[int, int, UUID | None]:
     return fence.first_offset, fence.next_offset, fence.topic_id
-
-
-def _sum(counts: Sequence[Counts]) -> Counts:
-    names = [each.name for each in fields(Counts)]
-    return Counts(*(sum(getattr(each, name) for each in counts) for name in names))
 
 
 Store = Memory | Database

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 from consumers.runtime.apply.outbox import Outgoing, put, read_unsent
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
 from tests.parts.connections import connection_to
-from tests.parts.runtime.counting import TABLES, outbox_of
+from tests.parts.runtime.counting import TABLES, outbox_of, stored
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import letters
 
@@ -37,7 +37,7 @@ async def relay(feed: Feed) -> AsyncIterator[Relay]:
 
 def made(feed: Feed) -> Relay:
     kafka = connection_to(feed.broker.bootstrap)
-    return Relay(feed.engine, TABLES, lambda: relay_producer(kafka), 10)
+    return Relay(stored(feed.engine), lambda: relay_producer(kafka), 10)
 
 
 async def fill(feed: Feed, *waiting: Outgoing) -> None:
@@ -49,7 +49,7 @@ async def test_empty_outbox_makes_no_producer(feed: Feed) -> None:
     def make() -> AIOKafkaProducer:
         raise AssertionError
 
-    assert await Relay(feed.engine, TABLES, make, 1).send_waiting() == 0
+    assert await Relay(stored(feed.engine), make, 1).send_waiting() == 0
 
 
 async def test_records_are_sent_in_order_and_byte_for_byte(feed: Feed, relay: Relay) -> None:
@@ -79,7 +79,7 @@ async def test_record_whose_transaction_commits_behind_later_ones_is_not_passed(
     late = await feed.engine.connect()
     await put(late, TABLES, [outgoing(feed, 0)])
     await fill(feed, outgoing(feed, 1))
-    relay = Relay(feed.engine, TABLES, lambda: _started_after(feed, late.commit), 10)
+    relay = Relay(stored(feed.engine), lambda: _started_after(feed, late.commit), 10)
     try:
         # The late one has the lower id, and is not there when the relay reads.
         assert await relay.send_waiting() == 1
@@ -219,10 +219,7 @@ async def test_record_without_key_and_value_is_sent(feed: Feed, relay: Relay) ->
 async def test_records_of_a_missing_topic_stay_until_it_exists(feed: Feed) -> None:
     await fill(feed, Outgoing(f"{feed.prefix}nowhere", b"k", b"v", []))
     relay = Relay(
-        feed.engine,
-        TABLES,
-        lambda: relay_producer(connection_to(feed.broker.bootstrap)),
-        2,
+        stored(feed.engine), lambda: relay_producer(connection_to(feed.broker.bootstrap)), 2
     )
     with pytest.raises((KafkaError, TimeoutError)):
         await relay.send_waiting()
@@ -248,7 +245,7 @@ async def test_unreachable_broker_loses_nothing_and_times_out(
     feed: Feed,
 ) -> None:
     await fill(feed, outgoing(feed, 0))
-    relay = Relay(feed.engine, TABLES, lambda: relay_producer(connection_to()), 2)
+    relay = Relay(stored(feed.engine), lambda: relay_producer(connection_to()), 2)
     async with asyncio.timeout(10):
         with pytest.raises((KafkaError, TimeoutError)):
             await relay.send_waiting()
@@ -265,7 +262,7 @@ async def test_sender_interrupted_after_sending_sends_again_and_loses_nothing(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr("consumers.runtime.apply.outbox.delete_sent", cut)
+        patched.setattr("consumers.runtime.apply.stored_books.delete_sent", cut)
         with pytest.raises(asyncio.CancelledError):
             await relay.send_waiting()
     assert len(await outbox_of(feed.engine)) == 3

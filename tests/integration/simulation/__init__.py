@@ -1,0 +1,1 @@
+"""Tests of the simulation against the real store, and of its command."""

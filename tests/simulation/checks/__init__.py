@@ -1,0 +1,1 @@
+"""What must hold: checked at every commit, and at the end of a schedule."""

@@ -1,0 +1,1 @@
+"""The command `python -m tests.simulation`: runs, replays, shrinks and describes schedules."""

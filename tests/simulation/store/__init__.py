@@ -1,0 +1,1 @@
+"""Model of a consumer's database in memory: transactions, row locks and faults."""
