@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from consumers.doctor.results import CheckedArea, CheckedThing, CheckResult
-from router.configuration.spool_settings import SpoolSettings
+from router.configuration.process_settings import SpoolSettings
 
 _THING = CheckedThing(CheckedArea.ENDPOINTS, "spool")
 

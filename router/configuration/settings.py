@@ -20,10 +20,14 @@ from router.configuration.endpoint_settings import (
     valid_endpoints,
 )
 from router.configuration.problems import nearest, problem_lines
-from router.configuration.process_settings import ConsoleSettings, ExporterSettings, LogSettings
+from router.configuration.process_settings import (
+    ConsoleSettings,
+    ExporterSettings,
+    LogSettings,
+    SpoolSettings,
+)
 from router.configuration.secret_files import read_database_files, with_secrets_read
 from router.configuration.sources import read_sources
-from router.configuration.spool_settings import SpoolSettings
 from router.configuration.values import DatabaseSettings, Networks, PublicUrl
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics

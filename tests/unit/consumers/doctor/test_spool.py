@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumers.doctor.spool import judge_spool
-from router.configuration.spool_settings import SpoolSettings
+from router.configuration.process_settings import SpoolSettings
 
 ROOM = 16 * 1024 * 1024
 
