@@ -68,13 +68,19 @@ SPOOL: Final = group(
     [
         command(
             "show",
-            "Show what waits in the spool, and what the broker refuses for good.",
+            "Show what waits in the spool on this machine, and what the broker refuses for good.",
             f"{_HERE}.spool:show",
         ),
         command(
-            "drain", "Publish spools without an edge, and what is aside.", f"{_HERE}.spool:drain"
+            "drain",
+            "Publish what waits in spools without a running edge, and what is set aside.",
+            f"{_HERE}.spool:drain",
         ),
-        command("verify", "Check every file of the spool.", f"{_HERE}.spool:verify"),
+        command(
+            "verify",
+            "Check every file of the spool; exit with status 1 if one is damaged or foreign.",
+            f"{_HERE}.spool:verify",
+        ),
     ],
     FIX,
 )

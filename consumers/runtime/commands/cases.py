@@ -97,7 +97,7 @@ def _deciding(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     "assign",
-    epilog=example('cases assign 3f9a1c02e4b7 --to anna --reason "knows this customer" --yes'),
+    epilog=example('cases assign 3f9a1c02e4b7 --to anna --reason "on call" --yes'),
 )
 @_deciding
 @click.option("--to", "operator", metavar="OPERATOR", help="Operator to whom the cases are given.")

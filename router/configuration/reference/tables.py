@@ -94,12 +94,15 @@ class _Walk:
             chosen,
         )
         for key, each in new.items():
+            inner = self.definitions.by_name[each.definition]
+            # A table that may be missing although one of its settings may not.
+            optional = key not in schema["required"] and bool(inner["required"])
             yield from self.tables(
                 (*name, key, *each.name),
                 (*example, key, *each.example),
-                self.definitions.by_name[each.definition],
+                inner,
                 repeated=each.repeated,
-                chosen=chosen or bool(each.name),
+                chosen=chosen or bool(each.name) or optional,
             )
 
     def _settings(

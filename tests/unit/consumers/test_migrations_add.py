@@ -16,6 +16,7 @@ TAKES_AWAY = re.compile(
 
 BEFORE_THE_FIRST_RELEASE = {
     "runtime/0004_brake_by_topic.py": {"drop_column"},
+    "runtime/0006_assigned_cases.py": {"drop_constraint", "create_check_constraint"},
     "ledger/0002_transfers.py": {"alter_column", "create_check_constraint", "create_foreign_key"},
     "ledger/0003_keys_by_statement.py": {"drop_constraint"},
 }

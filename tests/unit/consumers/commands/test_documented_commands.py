@@ -44,7 +44,7 @@ def test_command_of_a_page_exists_with_its_options(line: str) -> None:
     command: click.Command = command_line()
     context = click.Context(command, info_name="payrouter")
     words = shlex.split(line, comments=True)
-    while isinstance(command, click.Group) and words:
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         assert found is not None, f"{line}: there is no command {words[0]}"
         command, words = found, words[1:]

@@ -16,7 +16,7 @@ from tests.parts.settings_reference import example, keys_of, models, tables, unc
 
 _FILES = {
     *("secret_files", "url_file", "owner_url_file", "reader_url_file", "sasl_password_file"),
-    "templates",
+    *("session_secret_file", "client_secret_file", "templates"),
 }
 """Settings that name files, which the tests do not have."""
 
@@ -93,6 +93,7 @@ def test_every_setting_together_is_a_valid_configuration() -> None:
     values["endpoints"] = {"shop": values["endpoints"]["shop"]}
     # Its default contradicts the two settings that need another one.
     values["consumers"]["inventory"]["underpaid"] = "accept_within"
+    values["console"]["trusted_proxies"] = ["10.0.0.5"]
 
     settings = checked_settings(Sources(values), Installation().check)
 

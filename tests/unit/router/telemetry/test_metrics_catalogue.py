@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -96,8 +97,9 @@ def test_a_closed_label_without_its_values_is_refused() -> None:
         catalogue({"edge": registry})
 
 
-def test_catalogue_of_an_edge_is_complete() -> None:
-    built = build_edge(settings_from(configuration("127.0.0.1:1", ""))).registry
+def test_catalogue_of_an_edge_is_complete(tmp_path: Path) -> None:
+    values = {**configuration("127.0.0.1:1", ""), "spool": {"path": str(tmp_path)}}
+    built = build_edge(settings_from(values)).registry
 
     listed, measured = catalogue({"edge": declared()}), catalogue({"edge": built})
 

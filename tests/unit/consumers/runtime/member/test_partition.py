@@ -80,7 +80,9 @@ def name(state: PartitionState) -> str:
 def documented() -> dict[tuple[str, str], str]:
     """Read the table of the architecture page: (state, event) to the next state."""
     text = ARCHITECTURE.read_text()
-    (table,) = re.findall(r"^\| what happens .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    (table,) = re.findall(
+        r"^\| what happens \| not assigned .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL
+    )
     head, _, *rows = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in table.split("\n")
     ]
