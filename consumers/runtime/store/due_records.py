@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Partition
 from consumers.runtime.store.tables import DONE, RuntimeTables
+
+_LOG = ("cluster_id", "topic", "partition")
 
 
 @dataclass(frozen=True)
@@ -115,30 +117,42 @@ async def count_attempt(
 
 
 def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
-    """Match the oldest parked record of each lane if it is due and its topic's brake is off."""
+    """Match the first parked record of each lane if it is due and its topic's brake is off.
+
+    Of a log, the lowest offset is first. A lane with records of several logs, because partitions
+    were added or fences reset, begins with the log of the record that was held first. There is
+    always exactly one first record, so that records never wait for each other without end.
+    """
     held, brake = tables.held, tables.brake
     braked = (
         select(brake.c.topic)
         .where(brake.c.topic == held.c.topic, brake.c.held_since.is_not(None))
         .exists()
     )
-    earlier = held.alias("earlier")
-    same_log = and_(
-        earlier.c.cluster_id == held.c.cluster_id,
-        earlier.c.topic == held.c.topic,
-        earlier.c.partition == held.c.partition,
+    first, earlier = held.alias("first"), held.alias("earlier")
+    first_log = (
+        select(*(first.c[name] for name in _LOG))
+        .where(first.c.state == Fate.PARKED, first.c.lane == held.c.lane)
+        .order_by(first.c.id)
+        .limit(1)
+        .correlate(held)
+        .subquery("first_log")
     )
-    comes_first = or_(
-        and_(same_log, earlier.c.offset < held.c.offset),
-        # Records of a key in another partition or cluster: in the order in which they were held.
-        and_(~same_log, earlier.c.id < held.c.id),
-    )
+    in_first_log = select(first_log).where(_same_log(first_log, held)).correlate(held).exists()
     blocked = (
         select(earlier.c.id)
-        .where(earlier.c.state == Fate.PARKED, earlier.c.lane == held.c.lane, comes_first)
+        .where(
+            *(earlier.c.state == Fate.PARKED, earlier.c.lane == held.c.lane),
+            *(_same_log(earlier, held), earlier.c.offset < held.c.offset),
+        )
         .exists()
     )
-    return and_(held.c.state == Fate.PARKED, held.c.due_at <= func.now(), ~blocked, ~braked)
+    is_due = and_(held.c.state == Fate.PARKED, held.c.due_at <= func.now())
+    return and_(is_due, in_first_log, ~blocked, ~braked)
+
+
+def _same_log(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    return and_(*(one.c[name] == other.c[name] for name in _LOG))
 
 
 def _after(pause: float) -> ColumnElement[datetime]:

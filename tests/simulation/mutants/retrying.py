@@ -72,7 +72,7 @@ RETRYING = (
         Patch(
             _HOLDING,
             "is_due",
-            "not any(_comes_before(other, row) for other in parked if other.lane == row.lane)",
+            "row == _first_of([each for each in parked if each.lane == row.lane])",
             "True",
         ),
     ),

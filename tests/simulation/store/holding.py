@@ -72,13 +72,14 @@ def is_due(session: Session, row: HeldEntry, parked: Sequence[HeldEntry]) -> boo
     brake = session.view.get(BRAKES, row.record.partition.topic)
     if brake is not None and brake.held_since is not None:
         return False
-    return not any(_comes_before(other, row) for other in parked if other.lane == row.lane)
+    return row == _first_of([each for each in parked if each.lane == row.lane])
 
 
-def _comes_before(other: HeldEntry, row: HeldEntry) -> bool:
-    if other.record.partition == row.record.partition:
-        return other.record.offset < row.record.offset
-    return other.number < row.number
+def _first_of(lane: Sequence[HeldEntry]) -> HeldEntry:
+    """Return the lowest offset in the log of the entry that was held first."""
+    log = min(lane, key=lambda each: each.number).record.partition
+    own = [each for each in lane if each.record.partition == log]
+    return min(own, key=lambda each: each.record.offset)
 
 
 async def lock_due(session: Session, number: int) -> DueRecord | None:

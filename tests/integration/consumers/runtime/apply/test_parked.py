@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.runtime.apply.held import HeldReason, HoldDecision, lane
 from consumers.runtime.apply.retry import RetryResult, RetryRound, retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Decoded
+from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import Handler, Poison
 from consumers.runtime.settings import Tuning
 from router.contract.event import Event
 from tests.parts.runtime.counting import (
+    TABLES,
     applier,
     begun,
     count,
@@ -28,6 +29,7 @@ from tests.parts.runtime.counting import (
     record,
     stored,
 )
+from tests.parts.runtime.parcels import held_record
 from tests.parts.runtime.told import refusing
 
 TUNING = Tuning(park_seconds=0.01, park_longest_seconds=0.01, attempts=4)
@@ -122,6 +124,26 @@ async def test_parked_records_are_applied_in_order_and_repeats_are_duplicates(
     later = await applier(counting).apply([record(4, event_of(batch[1]))], await begun(counting))
     assert sum(later.outcomes.values()) == 1
     assert await effects_of(counting) == [id_of(n) for n in range(3)]
+
+
+async def test_records_of_a_key_in_two_partitions_never_wait_for_each_other(
+    counting: AsyncEngine,
+) -> None:
+    """After a reset, the order of the offsets and the one in which records are held may differ."""
+    other = Partition("payment", 1)
+    held = [*same_key(5, 6), *_moved(same_key(2, 3), other), *same_key(3, 4)]
+    for arrived in held:
+        await held_record(counting, TABLES, arrived, HeldReason.BEHIND, Fate.PARKED)
+
+    tries = await tried(counting)
+
+    # The log that was held first is first, by offset.
+    assert [(each.partition.number, each.offset) for each in tries] == [(0, 3), (0, 5), (1, 2)]
+    assert {each.fate for each in tries} == {Fate.APPLIED}
+
+
+def _moved(batch: Sequence[Decoded], partition: Partition) -> list[Decoded]:
+    return [replace(each, record=replace(each.record, partition=partition)) for each in batch]
 
 
 async def test_parked_record_dies_after_its_attempts_and_releases_its_key(
