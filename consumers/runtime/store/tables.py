@@ -137,7 +137,6 @@ def _held(metadata: MetaData) -> Table:
         Column("value", LargeBinary),
         Column("headers", Text, nullable=False),
         Column("event_id", Uuid),
-        Column("account", Text),
         Column("state", Text, nullable=False),
         Column("reason", Text, nullable=False),
         Column("error", Text, nullable=False),
@@ -147,6 +146,7 @@ def _held(metadata: MetaData) -> Table:
         _time("due_at", nullable=False),
         _time("ended_at"),
         Column("outcome", Text),
+        Column("account", Text),
         UniqueConstraint(
             "cluster_id", "topic", "partition", "offset", "crc", name="held_once_per_record"
         ),

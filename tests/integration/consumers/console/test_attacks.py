@@ -37,13 +37,13 @@ async def test_pages_have_no_inline_script_or_style(sampled: Sampled) -> None:
 
 async def test_markup_in_data_filters_and_names_is_text(sampled: Sampled) -> None:
     browser = await sampled.browser("ada")
-    bad = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+    bad = "<img src=x onerror=alert(1)>\"'{{1234*5678}}"
     row = sampled.sample.rows[2]
     sampled.sample.rows[2] = type(row)(2, row.account, bad, row.amount)
     for path in ("/cases", f"/cases?text={bad}", "/cases/do/close?id=2", f"/{bad}?x={bad}"):
         text = (await browser.get(path.replace(" ", "%20"))).text
         assert "<img" not in text, path
-        assert "49" not in text
+        assert "7006652" not in text
     answer = await browser.get("/sign-in?next=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>" not in answer.text
 

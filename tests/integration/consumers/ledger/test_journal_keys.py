@@ -187,7 +187,7 @@ async def test_upgrade_keeps_the_journal_and_what_its_keys_refuse(
     await booked(older, "P-1")
     assert await keys(older) == STRAYS.keys()
     former = {name: (await refusal(older, each)).sqlstate for name, each in STRAYS.items()}
-    assert await upgrade(older, SERVICE) == ["ledger 0003", "ledger 0004"]
+    assert await upgrade(older, SERVICE) == ["ledger 0003", "ledger 0004", "ledger 0005"]
     assert await keys(older) == set()
     assert {name: (await refusal(older, each)).sqlstate for name, each in STRAYS.items()} == former
     await booked(older, "P-2")

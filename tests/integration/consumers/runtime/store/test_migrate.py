@@ -27,7 +27,7 @@ from consumers.runtime.store.schema_version import SchemaOutdated, pending, requ
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = [f"runtime 000{number}" for number in range(1, 7)]
-EVERYTHING = [*RUNTIME, *(f"ledger 000{number}" for number in range(1, 5))]
+EVERYTHING = [*RUNTIME, *(f"ledger 000{number}" for number in range(1, 6))]
 
 FENCE = (
     "INSERT INTO ledger.fence "
