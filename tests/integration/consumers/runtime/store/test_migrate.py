@@ -222,7 +222,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
     await upgrade(engine, LEDGER)
     assert await upgrade(engine, other) == [
         *RUNTIME,
-        *(f"second 000{number}" for number in range(1, 5)),
+        *(f"second 000{number}" for number in range(1, 6)),
     ]
     assert not await is_pending(engine, other)
 
