@@ -1,4 +1,4 @@
-"""`[log]`, `[exporter]`, `[spool]` and `[console]`: settings beside those of edge and consumers."""
+"""`[log]`, `[exporter]`, `[spool]` and `[console]`: the settings of all but edge and consumers."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The short form of `make simulate`: schedules without a violation.
 
-It runs as a command of its own, because a failing seed is repeated with the same order of sets.
+It runs as a separate command, because a failing seed is repeated with the same order of sets.
 """
 
 import subprocess
