@@ -75,8 +75,7 @@ def live_console(folder: Path) -> Iterator[LiveConsole]:
             dev.until_ready()
             running = DataDir(place.data_dir).running()
             assert running is not None
-            bootstrap = running["addresses"]["kafka"]["bootstrap_servers"]
-            troubles.happen(place, dev.port, bootstrap)
+            troubles.happen(place, dev.port, running["addresses"])
             # The shop has learned the word since. Without its own file, the console would take
             # the ports of the one that `dev` runs, which has no sign-in.
             own = _console_table(port, management, dev.port + 1000)

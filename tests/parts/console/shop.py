@@ -14,6 +14,7 @@ from tests.parts.providers.deliveries import hex_hmac
 EU: Final = "shop-eu"
 US: Final = "shop-us"
 TRIAL: Final = "shop-trial"
+TRIAL_ENDPOINT: Final = "trial"
 ODD: Final = "shop-odd"
 """The account whose orders attack a page that shows them."""
 

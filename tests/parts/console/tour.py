@@ -2,7 +2,8 @@
 
 `python -m tests.parts.console.tour` (`make console`) opens a page of every kind as an admin, and
 prints what is wrong with it. It writes docs/images/console-*.png, with which docs/console.md and
-the README show the console. `--only-pictures` leaves out the other pages.
+the README show the console. Then it carries out every action and checks its effect.
+`--only-pictures` leaves out the other pages and the actions, `--only-actions` does nothing else.
 """
 
 import itertools
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from consumers.console.app import PAGES
 from tests.parts.console import troubles
 from tests.parts.console.chromium import DESKTOP, PHONE, SCREENS, Screen, Window, chromium
 from tests.parts.console.crawling import crawl
 from tests.parts.console.judging import wrong_with
 from tests.parts.console.live import live_console
 from tests.parts.console.people import People
+from tests.parts.console.walks.every import carry_out, without_walk
 from tests.parts.source import ROOT
 
 PICTURES: Final = ROOT / "docs" / "images"
@@ -81,9 +84,15 @@ def main(*options: str) -> int:
         chromium() as browser,
     ):
         people = People(live, browser)
-        for picture in TAKEN:
-            take(people, picture)
-        wrong = [] if "--only-pictures" in options else list(walk(people))
+        if "--only-actions" not in options:
+            for picture in TAKEN:
+                take(people, picture)
+        wrong = [*without_walk(PAGES)]
+        if not options:
+            wrong += walk(people)
+        for path in () if "--only-pictures" in options else carry_out(people):
+            sys.stdout.write(f"{path} was carried out\n")
+            sys.stdout.flush()
     sys.stdout.writelines(f"{line}\n" for line in wrong)
     sys.stdout.write(f"{len(wrong)} things are wrong; pictures are in {PICTURES}\n")
     return len(wrong)

@@ -1,10 +1,11 @@
 """What happened to the shop before its people look: orders, payments, and the usual troubles."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from confluent_kafka import Producer
 
-from tests.parts.console import shop
+from tests.parts.console import holding, shop
 from tests.parts.dev_process import Place
 from tests.parts.troubles.writing import SECONDS, quiet
 from tests.parts.waiting import until
@@ -28,17 +29,21 @@ HOSTILE: Final = (SCRIPT, IMAGE, TEMPLATE, SHEET, STATEMENT)
 HOSTILE_CUSTOMER: Final = "<svg/onload=alert('customer')>"
 HOSTILE_HEADER: Final = "<script>alert('header')</script>"
 
+Addresses = Mapping[str, Mapping[str, str]]
+"""The addresses of the running system, as its data directory names them."""
+
 DELIVERIES: Final = 4 + len(HOSTILE)
 """Deliveries that are accepted, each a transaction of the ledger."""
 
 
-def happen(place: Place, port: int, bootstrap: str) -> None:
+def happen(place: Place, port: int, addresses: Addresses) -> None:
     """Do everything that happened, and wait until the consumers have applied it."""
     _orders(place)
     _payments(port)
     _forgeries(port)
-    _unreadable(bootstrap)
+    _unreadable(addresses["kafka"]["bootstrap_servers"])
     place.books(transactions=DELIVERIES)
+    holding.hold_back(addresses["database"]["url"], port)
     until(lambda: _brake_is_on(place), "the brake of the inventory")
 
 

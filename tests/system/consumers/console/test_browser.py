@@ -14,6 +14,7 @@ from tests.parts.console.crawling import crawl, kind_of
 from tests.parts.console.judging import wrong_with
 from tests.parts.console.live import PASSWORDS, LiveConsole
 from tests.parts.console.people import People, Seat, sign_in
+from tests.parts.console.walks.every import WALKS, carry_out
 from tests.parts.waiting import until
 
 PAGES = ("/", "/search", "/cases", "/deliveries", "/groups", "/books", "/endpoints")
@@ -65,9 +66,9 @@ def test_the_judge_finds_what_is_wrong(browser: Browser) -> None:
         assert f": {rule}: " in lines
 
 
-def test_pages_and_an_action_work_without_script(people: People, found: Found) -> None:
+def test_pages_and_an_action_work_without_script(people: People) -> None:
     with people.seat("ada", Window(script=False)) as seat:
-        for path in found:
+        for path in PAGES:
             seat.open(path)
             assert seat.page.locator("main h1").inner_text() != ""
         send_trial(seat)
@@ -252,3 +253,8 @@ def test_people_of_one_account_see_nothing_of_another(live: LiveConsole, found: 
         shown = [each for each in (*words, shop.EU) if each in answer.text and each not in path]
         assert shown == [], path
     assert {answer.status for answer in answers.values()} <= {200, 403, 404}
+
+
+def test_every_action_is_carried_out_by_clicks(people: People) -> None:
+    """It comes last: it mends the troubles that other tests look at."""
+    assert list(carry_out(people)) == list(WALKS)

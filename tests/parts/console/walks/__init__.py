@@ -1,0 +1,1 @@
+"""Carries out every action of the console in a browser, by clicks and typing."""
