@@ -103,8 +103,7 @@ chaos-page: $(READY) ## write the table of build/chaos.json into docs/exactly-on
 	@$(BIN)/python -m tests.parts.whole_chaos.page
 
 faults: $(READY) ## the runs of single faults in their long form
-	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos --deselect \
-		tests/system/chaos/test_whole_chaos.py $(ARGS)
+	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
 
 simulate: $(READY) ## simulated schedules; SEED=7 describes one, ARGS="--schedules 100000", ARGS=--mutants
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)

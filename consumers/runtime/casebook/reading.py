@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Subquery, exists, func, literal, or_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import headers_from
-from consumers.runtime.casebook.statement import case_statement
+from consumers.runtime.casebook.statement import case_statement, moments_statement
 from consumers.runtime.casebook.stored_case import StoredCase, kind_named
 from consumers.runtime.configured import Consumer
 from consumers.runtime.fate import Fate
@@ -23,6 +23,9 @@ HELD_READ = 10_000
 
 _SAME_IN_JSON = re.compile(r"[A-Za-z0-9 #.:_-]+")
 """Text that every encoder writes into JSON as it is."""
+
+_CLOSED = 100
+"""How many closed cases a page passes before it costs as much as all cases."""
 
 NO_ONE = ""
 """In `CaseFilter.assignee`: cases that are assigned to no one."""
@@ -61,6 +64,15 @@ class CaseFilter:
     accounts: frozenset[str] | None = None
     assignee: str | None = None
     after: tuple[datetime, str, str] | None = None
+    until: datetime | None = None
+    """Latest moment at which the cases arose."""
+
+    @property
+    def is_by_age(self) -> bool:
+        """Whether these are open cases of kinds and accounts by age, and are not counted."""
+        others = (self.account, self.order, self.id_prefix, self.assignee)
+        selected = self.ids or self.by_findings or any(each is not None for each in others)
+        return self.closed is False and not self.counted and not selected
 
     @property
     def by_findings(self) -> bool:
@@ -81,6 +93,34 @@ async def read_cases(
 ) -> FoundCases:
     """Return the cases that match."""
     found = case_statement(consumer.service, consumer.tables)
+    if wanted.limit is not None and wanted.is_by_age:
+        moments = moments_statement(consumer.service, consumer.tables)
+        until = await _age_of_page(connection, moments, wanted, wanted.limit)
+        page = await _read(connection, consumer, found, replace(wanted, until=until))
+        if until is None or len(page.cases) == wanted.limit:
+            return page
+    return await _read(connection, consumer, found, wanted)
+
+
+async def _age_of_page(
+    connection: AsyncConnection, moments: Subquery, wanted: CaseFilter, limit: int
+) -> datetime | None:
+    """Return a moment by which more cases arose than a page has; None if there are not so many.
+
+    It reads nothing but moments, which costs much less than whole cases. Closed cases count, so
+    a page up to this moment may still have too few.
+    """
+    conditions = [*_by_age(moments, wanted)]
+    if wanted.after is not None:
+        conditions.append(moments.c.since >= wanted.after[0])
+    ordered = select(moments.c.since).where(*conditions).order_by(moments.c.since)
+    moment: datetime | None = await connection.scalar(ordered.offset(limit + _CLOSED).limit(1))
+    return moment
+
+
+async def _read(
+    connection: AsyncConnection, consumer: Consumer, found: Subquery, wanted: CaseFilter
+) -> FoundCases:
     own = await _of_subjects(connection, consumer.service, found, wanted)
     held = await _of_records(connection, consumer, found, wanted)
     cases = sorted((*own.cases, *held.cases), key=lambda each: each.order_of_listing)
@@ -115,20 +155,27 @@ def _number(wanted: CaseFilter, read: Sequence[Row[Any]]) -> int:
 
 def _general(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
     """Yield the conditions that a held record can be compared with too."""
+    yield from _by_age(found, wanted)
     if wanted.closed is not None:
         yield found.c.closed.is_(wanted.closed)
-    if wanted.kinds:
-        yield found.c.kind == func.any(sorted(wanted.kinds))
-    if wanted.older_than:
-        yield found.c.since <= func.now() - wanted.older_than
+    if wanted.until is not None:
+        yield found.c.since <= wanted.until
     if wanted.ids:
         yield found.c.id == func.any(sorted(wanted.ids))
-    if wanted.accounts is not None:
-        yield found.c.account == func.any(sorted(wanted.accounts))
     if wanted.assignee is not None:
         yield func.coalesce(found.c.assignee, NO_ONE) == wanted.assignee
     if wanted.after is not None:
         yield tuple_(found.c.since, found.c.kind, found.c.id) > tuple_(*wanted.after)
+
+
+def _by_age(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
+    """Yield the conditions of `CaseFilter.is_by_age`, without the cursor."""
+    if wanted.kinds:
+        yield found.c.kind == func.any(sorted(wanted.kinds))
+    if wanted.older_than:
+        yield found.c.since <= func.now() - wanted.older_than
+    if wanted.accounts is not None:
+        yield found.c.account == func.any(sorted(wanted.accounts))
 
 
 def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:

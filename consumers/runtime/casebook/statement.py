@@ -53,6 +53,16 @@ def case_statement(service: Service, tables: RuntimeTables) -> Subquery:
     ).subquery("cases")
 
 
+def moments_statement(service: Service, tables: RuntimeTables) -> Subquery:
+    """Return `since`, `kind` and `account` of all cases, without the work for whole cases."""
+    sources = [*map(_cases_of, service.cases), _of_held(tables)]
+    # PostgreSQL computes every column of a union, so each part has only these.
+    parts = [source.subquery() for source in sources]
+    return union_all(
+        *(select(part.c.since, part.c.kind, part.c.account) for part in parts)
+    ).subquery("moments")
+
+
 def sha256_text(*parts: ColumnElement[Any]) -> ColumnElement[str]:
     """Return an SHA-256 of texts, in hexadecimal digits; a part must not be null."""
     separated = func.concat_ws("\x1f", *parts)

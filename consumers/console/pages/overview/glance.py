@@ -36,7 +36,7 @@ async def at_a_glance(visit: ConsoleVisit) -> Mapping[str, Sequence[GlanceLine]]
 
 
 async def _cases(visit: ConsoleVisit) -> Sequence[GlanceLine]:
-    wanted = CaseFilter(accounts=visit.viewer.accounts, limit=MOST_CASES)
+    wanted = CaseFilter(accounts=visit.viewer.accounts, limit=MOST_CASES, counted=False)
     found = await gathered(visit, wanted)
     entries = entries_of(found.cases)
     urgent = sum(each.kind.severity is Severity.PAGE for each in entries)
@@ -49,8 +49,8 @@ async def _cases(visit: ConsoleVisit) -> Sequence[GlanceLine]:
     if len(entries) > urgent:
         others = visit.count("overview.open", len(entries) - urgent)
         lines.append(GlanceLine(others, "/cases", "warn"))
-    if found.unread:
-        lines.append(GlanceLine(visit.count("overview.more", found.unread), "/cases", "warn"))
+    if any(len(each.cases) == MOST_CASES for each in found.found.values()):
+        lines.append(GlanceLine(visit.text("overview.more"), "/cases", "warn"))
     return lines or [GlanceLine(visit.text("overview.no_case"), "/cases", "good")]
 
 

@@ -16,9 +16,9 @@ from tests.parts.settings_reference import example, keys_of, models, tables, unc
 
 _FILES = {
     *("secret_files", "url_file", "owner_url_file", "reader_url_file", "sasl_password_file"),
-    *("session_secret_file", "client_secret_file", "templates"),
+    *("session_secret_file", "client_secret_file", "templates", "password_hash"),
 }
-"""Settings that name files, which the tests do not have."""
+"""Settings that name files, which the tests do not have, and a hash, which the example prints."""
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply.held import HeldReason
+from consumers.runtime.casebook.word import SaidWord
 from consumers.runtime.cases.finding import Finding
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Undecodable
-from tests.integration.consumers.runtime.casebook.test_reading import GONE, WEIGHT, read
+from tests.integration.consumers.runtime.casebook.test_reading import GONE, WEIGHT, read, say
 from tests.parts.runtime.counting import numbered, record
 from tests.parts.runtime.parcels import LONG_AGO, TABLES, held_record, parcel
 
@@ -23,6 +24,25 @@ async def test_pages_by_key_show_every_case_once_held_records_too(parcels: Async
 
     found, after = [], None
     while page := (await read(parcels, after=after, limit=2)).cases:
+        found += [each.id for each in page]
+        after = page[-1].order_of_listing
+
+    assert found == every
+
+
+async def test_pages_of_open_cases_by_age_pass_closed_ones(parcels: AsyncEngine) -> None:
+    """Many cases arose at the same moment, and more of them are closed than a page looks ahead."""
+    for number in range(160):
+        at = LONG_AGO + timedelta(minutes=number // 40)
+        await parcel(parcels, f"A-{number}", WEIGHT, at=at)
+    for each in (await read(parcels)).cases[10:140]:
+        await say(parcels, each, SaidWord.CLOSED)
+    await held_record(parcels, TABLES, record(7, numbered(7)))
+    every = [each.id for each in (await read(parcels)).cases]
+    assert len(every) == 31
+
+    found, after = [], None
+    while page := (await read(parcels, after=after, limit=4, counted=False)).cases:
         found += [each.id for each in page]
         after = page[-1].order_of_listing
 
