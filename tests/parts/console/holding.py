@@ -1,6 +1,6 @@
 """Records that the consumers of the shop hold back: a parked one, a dead one, a refused one.
 
-The database refuses what the ledger stores about two payments, as an unforeseen fault would make it.
+The database refuses what the ledger stores about two payments, like an unforeseen fault.
 """
 
 from collections.abc import Callable

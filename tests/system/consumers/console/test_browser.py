@@ -256,5 +256,5 @@ def test_people_of_one_account_see_nothing_of_another(live: LiveConsole, found: 
 
 
 def test_every_action_is_carried_out_by_clicks(people: People) -> None:
-    """It comes last: it mends the troubles that other tests look at."""
+    """It comes last: it removes the troubles that other tests look at."""
     assert list(carry_out(people)) == list(WALKS)
