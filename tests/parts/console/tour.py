@@ -51,7 +51,7 @@ TAKEN: Final = (
     Picture("books", "/books?account=shop-eu"),
     Picture("endpoint", "/endpoints/atm-eu"),
     Picture("search-phone", f"/search?q={troubles.SHORT}", PHONE),
-    Picture("cases-phone", "/cases?account=shop-eu", PHONE),
+    Picture("cases-phone", "/cases", PHONE),
 )
 
 
