@@ -114,7 +114,7 @@ rolling: $(READY) ## upgrade a running system under load; ARGS="--from COMMIT --
 platform: $(READY) ## a whole deployment from the chart's settings; takes each right away
 	@$(BIN)/python -m tests.parts.platform $(ARGS)
 
-console: $(READY) ## go through a live console with a browser, all sizes; writes docs/images/console-*.png
+console: $(READY) ## every page and action of a live console in a browser; writes docs/images/console-*.png
 	@$(BIN)/python -m tests.parts.console.tour $(ARGS)
 
 chart: $(READY) ## lint, render and package the Helm chart; write tests/samples/chart (helm or Go)
