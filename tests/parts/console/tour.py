@@ -87,13 +87,11 @@ def main(*options: str) -> int:
         if "--only-actions" not in options:
             for picture in TAKEN:
                 take(people, picture)
-        wrong = [*without_walk(PAGES)]
-        if not options:
-            wrong += walk(people)
+        wrong = [*without_walk(PAGES), *(() if options else walk(people))]
+        sys.stdout.writelines(f"{line}\n" for line in wrong)
         for path in () if "--only-pictures" in options else carry_out(people):
             sys.stdout.write(f"{path} was carried out\n")
             sys.stdout.flush()
-    sys.stdout.writelines(f"{line}\n" for line in wrong)
     sys.stdout.write(f"{len(wrong)} things are wrong; pictures are in {PICTURES}\n")
     return len(wrong)
 
