@@ -33,7 +33,7 @@ def close(walker: ActionWalker) -> None:
     """Close a case, which is then in no list of open ones."""
     case = _open_first(walker, _UNSENT)
     walker.link("Close")
-    walker.confirm("the operators were told")
+    walker.confirm("ticket 17 is about it")
     _until_listed(walker, f"{_UNSENT}&state=closed", case)
     walker.seat.open(_UNSENT)
     assert case not in walker.said, walker.said
