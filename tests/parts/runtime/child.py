@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply import outbox
+from consumers.runtime.apply import stored_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.member.app import run_consumer
 from consumers.runtime.member.loop import Loop
@@ -130,7 +130,7 @@ def arm(order: Order) -> None:
     if order.moment == "after the commit":
         _wrap(Loop, "_commit", lambda: say("after the commit"), order.seconds)
     elif order.moment == "before the delete":
-        _wrap(outbox, "delete_sent", _die, 0)
+        _wrap(stored_books, "delete_sent", _die, 0)
 
 
 def _wrap(where: object, name: str, act: Callable[[], None], seconds: float) -> None:

@@ -156,7 +156,7 @@ async def test_oversized_record_affects_no_other_record(edge: Edge) -> None:
         results = Counter(await all_published(publish, among_neighbours(edge)))
         health = publish.health()
 
-    refused = f"NotDurable: not_durable: topic {edge.payment}: MessageSizeTooLargeError"
+    refused = f"RecordRefused: not_durable: topic {edge.payment}: MessageSizeTooLargeError"
     assert results == {"kept": NEIGHBOURS, refused: 1}
     assert await edge.on(edge.payment) == Counter(b"%d" % n for n in range(NEIGHBOURS))
     assert health.good
@@ -269,7 +269,7 @@ async def test_missing_write_right_affects_only_its_topic_and_readiness(
         await eventually(lambda: publish.health().good)
         rest = Counter(await all_published(publish, mixed[:20]))
 
-    denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
+    denied = f"RecordRefused: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
     assert f"User:edge may not WRITE topic `{edge.payout}`; grant: " in unprompted
     assert results == {"kept": NEIGHBOURS // 2, denied: NEIGHBOURS // 2}
     assert not refused.good
