@@ -49,9 +49,7 @@ class ConsoleUserSettings(BaseModel):
         None,
         description="Hash of the password, from `payrouter console password`. Without it, the"
         " person can sign in only by OIDC or the proxy's header.",
-        examples=[
-            "scrypt$15$8$1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
-        ],
+        examples=["REPLACE-with-what-the-command-prints"],
     )
     roles: dict[str, RoleName] = Field(
         default_factory=dict,

@@ -165,8 +165,8 @@ def test_replaying_what_an_unknown_status_quarantined_takes_five_clicks(
         assert seat.clicks <= 5
     place = live.place
     until(lambda: troubles.UNKNOWN in place.quick("trace", troubles.UNKNOWN).stdout, "the event")
-    statement = place.json("ledger", "statement", "--account", f"{shop.EU}:acme:payments")
-    assert "30" in str(statement)
+    booked = ("ledger", "statement", "--account", f"{shop.EU}:acme:payments")
+    until(lambda: "30" in str(place.json(*booked)), "the payment in the books")
 
 
 def test_which_consumer_is_stuck_and_since_when_takes_one_click(people: People) -> None:
