@@ -56,20 +56,24 @@ async def some_cases(visit: ConsoleVisit, ids: Sequence[str]) -> Sequence[CaseEn
     if not ids:
         raise NotThere(_GONE)
     wanted = CaseFilter(closed=None, accounts=visit.viewer.accounts, ids=ids, counted=False)
-    known = await _known(visit, wanted)
+    known = await _known(visit, wanted, ids)
     if not set(ids) <= known.keys():
         # An entry of several consumers has a separate id.
-        known |= await _known(visit, replace(wanted, ids=(), records_only=True))
+        known |= await _known(visit, replace(wanted, ids=(), records_only=True), ids)
     if not set(ids) <= known.keys():
         raise NotThere(_GONE)
     return [known[each] for each in dict.fromkeys(ids)]
 
 
-async def _known(visit: ConsoleVisit, wanted: CaseFilter) -> dict[str, CaseEntry]:
+async def _known(
+    visit: ConsoleVisit, wanted: CaseFilter, ids: Sequence[str]
+) -> dict[str, CaseEntry]:
     found = await gathered(visit, wanted)
-    if found.away and not found.found:
+    known = {each.id: each for each in entries_named(found.cases, "")}
+    if found.away and not set(ids) <= known.keys():
+        # A case of several consumers has another id while one of them cannot be read.
         raise Away(away_note(visit, found))
-    return {each.id: each for each in entries_named(found.cases, "")}
+    return known
 
 
 async def words_about(visit: ConsoleVisit, entry: CaseEntry) -> Sequence[tuple[str, CaseWord]]:

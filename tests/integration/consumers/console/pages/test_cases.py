@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.cases.finding import Finding
@@ -243,6 +243,21 @@ async def test_another_merchants_cases_are_as_if_they_did_not_exist(
     assert (hidden.status, missing.status) == (404, 404)
     assert (await otto.get(f"/cases/do/close?id={other}")).status == 404
     assert (await otto.post("/cases/do/close", {"id": other, "reason": "x"})).status == 403
+
+
+async def test_case_of_two_consumers_is_not_called_missing_while_one_cannot_be_read(
+    console: OperatedConsole,
+) -> None:
+    engine = console.feed.engine
+    for tables in (COUNTED, TABLES):
+        await held_record(engine, tables, record(7, numbered(7)), HeldReason.CONFLICT)
+    anna = await console.person("anna")
+    case = await case_of(anna, "A-7")
+
+    async with engine.begin() as connection:
+        await connection.execute(text(f"LOCK TABLE {COUNTED.held} IN ACCESS EXCLUSIVE MODE"))
+        assert (await anna.get(f"/cases/{case}")).status == 503
+    assert (await anna.get(f"/cases/{case}")).status == 200
 
 
 async def test_addresses_in_facts_are_masked_for_those_who_may_not_see_them(

@@ -42,7 +42,7 @@ _BOOKS = TraceAnswer(
         TrailStep(_AT, "recorded", _THEIRS, ("shop-us", "A-1")),
         TrailStep(_AT, "delivered", _THEIRS),
         TrailStep(_AT, "message sent", account="shop-us"),
-        TrailStep(_AT, "of nobody"),
+        TrailStep(_AT, "without an account"),
     ],
     held=[_held(1, _OURS, "shop-eu"), _held(2, _THEIRS, "shop-us"), _held(3, None, None)],
 )
